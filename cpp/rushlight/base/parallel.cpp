@@ -1,0 +1,127 @@
+#include "rushlight/base/parallel.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <string>
+
+#include "rushlight/base/check.h"
+
+namespace rushlight {
+namespace {
+
+// cgroup v2 "quota period" or v1 quota and period files, in whole processors; 0 if unlimited.
+int cgroup_processors() {
+  long long quota = -1;
+  long long period = 0;
+  std::string first;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> first >> period) {
+    if (first != "max") quota = std::atoll(first.c_str());
+  } else {
+    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
+    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
+  }
+  if (quota <= 0 || period <= 0) return 0;
+  return std::max(1, static_cast<int>(quota / period));
+}
+
+int default_threads() {
+  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+    const int asked = std::atoi(text);
+    if (asked >= 1) return asked;
+  }
+  int count = omp_get_num_procs();
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) count = std::min(count, CPU_COUNT(&set));
+#endif
+  const int quota = cgroup_processors();
+  if (quota > 0) count = std::min(count, quota);
+  return std::max(count, 1);
+}
+
+std::atomic<int>& thread_count() {
+  static std::atomic<int> count{default_threads()};
+  return count;
+}
+
+std::atomic<bool> pool_started{false};
+std::atomic<bool> forked_with_pool{false};
+thread_local bool inside = false;
+
+void after_fork_in_child() {
+  if (pool_started.load()) forked_with_pool.store(true);
+}
+
+const int fork_handler = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+
+void* (*leave_lock)() = nullptr;
+void (*enter_lock)(void*) = nullptr;
+
+// Below this many elementary operations a release and re-take of the lock costs more than it gives.
+constexpr int64_t kHeavyItems = 32768;
+
+}  // namespace
+
+int num_threads() { return forked_with_pool.load() ? 1 : thread_count().load(); }
+
+void set_num_threads(int64_t count) {
+  RUSHLIGHT_CHECK_VALUE(count >= 1 && count <= 4096,
+                        "set_num_threads: expected a number of threads from 1 to 4096, got ", count);
+  thread_count().store(static_cast<int>(count));
+}
+
+bool in_parallel_region() { return inside; }
+
+void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* context) {
+  if (count <= 0) return;
+  grain = std::max<int64_t>(grain, 1);
+  const int64_t pieces = (count + grain - 1) / grain;
+  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), pieces));
+  if (threads == 1 || inside) {
+    for (int64_t begin = 0; begin < count; begin += grain)
+      body(context, begin, std::min(begin + grain, count));
+    return;
+  }
+  (void)fork_handler;
+  pool_started.store(true);
+  std::exception_ptr error;
+  std::atomic<bool> failed{false};
+#pragma omp parallel num_threads(threads)
+  {
+    inside = true;
+    const int64_t team = omp_get_num_threads();
+    const int64_t rank = omp_get_thread_num();
+    for (int64_t piece = pieces * rank / team; piece < pieces * (rank + 1) / team; ++piece) {
+      if (failed.load(std::memory_order_relaxed)) break;
+      try {
+        body(context, piece * grain, std::min((piece + 1) * grain, count));
+      } catch (...) {
+        if (!failed.exchange(true)) error = std::current_exception();
+      }
+    }
+    inside = false;
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+HeavyWork::HeavyWork(int64_t items) {
+  if (items >= kHeavyItems && leave_lock != nullptr) token_ = leave_lock();
+}
+
+HeavyWork::~HeavyWork() {
+  if (token_ != nullptr) enter_lock(token_);
+}
+
+void HeavyWork::install(void* (*leave)(), void (*enter)(void*)) {
+  leave_lock = leave;
+  enter_lock = enter;
+}
+
+}  // namespace rushlight
