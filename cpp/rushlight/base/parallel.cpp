@@ -4,6 +4,10 @@
 #include <pthread.h>
 #include <sched.h>
 
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -64,6 +68,25 @@ const int fork_handler = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 void* (*leave_lock)() = nullptr;
 void (*enter_lock)(void*) = nullptr;
 
+// The floating-point control word: rounding, exception masks, treatment of denormals.
+#if defined(__x86_64__)
+constexpr uint64_t kFlushBits = 0x8040;  // FTZ and DAZ
+uint64_t float_mode() { return _mm_getcsr(); }
+void set_float_mode(uint64_t mode) { _mm_setcsr(static_cast<unsigned>(mode)); }
+#elif defined(__aarch64__)
+constexpr uint64_t kFlushBits = uint64_t{1} << 24;  // FZ
+uint64_t float_mode() {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+void set_float_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" ::"r"(mode)); }
+#else
+constexpr uint64_t kFlushBits = 0;
+uint64_t float_mode() { return 0; }
+void set_float_mode(uint64_t) {}
+#endif
+
 // Below this many elementary operations a release and re-take of the lock costs more than it gives.
 constexpr int64_t kHeavyItems = 32768;
 
@@ -93,9 +116,12 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
   pool_started.store(true);
   std::exception_ptr error;
   std::atomic<bool> failed{false};
+  const uint64_t mode = float_mode();
 #pragma omp parallel num_threads(threads)
   {
     inside = true;
+    const uint64_t own_mode = float_mode();  // the pool is shared with other OpenMP code of the process
+    set_float_mode(mode);
     const int64_t team = omp_get_num_threads();
     const int64_t rank = omp_get_thread_num();
     for (int64_t piece = pieces * rank / team; piece < pieces * (rank + 1) / team; ++piece) {
@@ -106,10 +132,15 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
         if (!failed.exchange(true)) error = std::current_exception();
       }
     }
+    set_float_mode(own_mode);
     inside = false;
   }
   if (error) std::rethrow_exception(error);
 }
+
+FlushDenormals::FlushDenormals() : saved_(float_mode()) { set_float_mode(saved_ | kFlushBits); }
+
+FlushDenormals::~FlushDenormals() { set_float_mode(saved_); }
 
 HeavyWork::HeavyWork(int64_t items) {
   if (items >= kHeavyItems && leave_lock != nullptr) token_ = leave_lock();

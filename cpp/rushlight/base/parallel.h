@@ -23,6 +23,7 @@ void parallel_for(int64_t count, int64_t grain, PieceBody body, void* context);
 // Calls body(begin, end) over [0, count) cut into pieces of `grain` items (the last may be shorter).
 // The cut depends on count and grain only, never on the number of threads, and each piece is one
 // call: a body whose result depends only on its piece gives the same bits for any thread count.
+// Every thread runs the body in the caller's floating-point mode (see FlushDenormals).
 // Runs on the calling thread when there is one piece, inside another parallel_for, or after fork.
 // The first exception thrown by a body is rethrown here once all pieces have stopped.
 template <class Body>
@@ -33,6 +34,20 @@ void parallel_for(int64_t count, int64_t grain, Body&& body) {
       [](void* context, int64_t begin, int64_t end) { (*static_cast<Plain*>(context))(begin, end); },
       const_cast<std::remove_const_t<Plain>*>(&body));
 }
+
+// While one lives, this thread and the parallel_for calls it makes treat denormal numbers as zero (they make
+// multiply-add kernels up to 100 times slower); then the mode is what it was. Kernels that only compare, copy or
+// convert must not use it: there the difference would be seen.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  uint64_t saved_;
+};
 
 // Marks work long enough that other Python threads should run meanwhile: while one lives, the GIL
 // is released (the bindings install the two functions; without bindings it does nothing).
