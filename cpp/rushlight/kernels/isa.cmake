@@ -21,24 +21,35 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   endforeach()
 endif()
 
-# Adds kernels/<family>/: every *_<level>.cpp gets the flags of its level, the rest is baseline.
+# What every level is compiled with. GCC 12 takes the deliberately undefined operands inside its own AVX-512
+# intrinsics for uninitialised variables (GCC bug 105593).
+set(RUSHLIGHT_FLAGS_all -fno-lto -O3 -fno-math-errno -fno-trapping-math)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND RUSHLIGHT_FLAGS_all -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+foreach(level all ${RUSHLIGHT_ISA_LEVELS})  # seen by the tests' directory too
+  set(RUSHLIGHT_FLAGS_${level} "${RUSHLIGHT_FLAGS_${level}}" CACHE INTERNAL "")
+endforeach()
+set(RUSHLIGHT_ISA_LEVELS "${RUSHLIGHT_ISA_LEVELS}" CACHE INTERNAL "Levels this compiler can build")
+
+# Adds one source to a target: *_<level>.cpp with the flags of its level (or not at all if this compiler lacks it).
+function(rushlight_add_isa_source target source)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX MATCH "_(generic|avx2|avx512|amx)$" found ${name})
+  if(NOT found)
+    target_sources(${target} PRIVATE ${source})
+  elseif(CMAKE_MATCH_1 IN_LIST RUSHLIGHT_ISA_LEVELS)
+    target_sources(${target} PRIVATE ${source})
+    set_source_files_properties(${source} PROPERTIES
+      COMPILE_OPTIONS "${RUSHLIGHT_FLAGS_${CMAKE_MATCH_1}};${RUSHLIGHT_FLAGS_all}"
+      COMPILE_DEFINITIONS "RUSHLIGHT_ISA_NS=${CMAKE_MATCH_1}")
+  endif()
+endfunction()
+
+# Adds every source of kernels/<family>/.
 function(rushlight_add_kernel_family folder)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   foreach(source ${sources})
-    get_filename_component(name ${source} NAME_WE)
-    set(level "")
-    foreach(candidate generic avx2 avx512 amx)
-      if(name MATCHES "_${candidate}$")
-        set(level ${candidate})
-      endif()
-    endforeach()
-    if(level STREQUAL "")
-      target_sources(rushlight_core PRIVATE ${source})
-    elseif(level IN_LIST RUSHLIGHT_ISA_LEVELS)
-      target_sources(rushlight_core PRIVATE ${source})
-      set_source_files_properties(${source} PROPERTIES
-        COMPILE_OPTIONS "${RUSHLIGHT_FLAGS_${level}};-fno-lto;-O3;-fno-math-errno;-fno-trapping-math"
-        COMPILE_DEFINITIONS "RUSHLIGHT_ISA_NS=${level}")
-    endif()
+    rushlight_add_isa_source(rushlight_core ${source})
   endforeach()
 endfunction()

@@ -1,0 +1,1 @@
+#include "isa/vec_checks.inl.h"
