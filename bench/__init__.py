@@ -1,0 +1,1 @@
+"""Timings of rushlight beside NumPy and PyTorch: `python -m bench`. README.md tells the method."""
