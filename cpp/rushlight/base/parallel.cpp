@@ -14,6 +14,8 @@
 #include <exception>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "rushlight/base/check.h"
 
@@ -90,6 +92,21 @@ void set_float_mode(uint64_t) {}
 // Below this many elementary operations a release and re-take of the lock costs more than it gives.
 constexpr int64_t kHeavyItems = 32768;
 
+// Calls member(rank, team size) on every thread of a team and waits for all.
+template <class Member>
+void run_team(int threads, const Member& member) {
+#ifdef __SANITIZE_THREAD__
+  // ThreadSanitizer does not see how OpenMP's runtime synchronises and would report every region.
+  std::vector<std::thread> others;
+  for (int rank = 1; rank < threads; ++rank) others.emplace_back(member, rank, threads);
+  member(0, threads);
+  for (std::thread& other : others) other.join();
+#else
+#pragma omp parallel num_threads(threads)
+  member(omp_get_thread_num(), omp_get_num_threads());
+#endif
+}
+
 }  // namespace
 
 int num_threads() { return forked_with_pool.load() ? 1 : thread_count().load(); }
@@ -116,14 +133,8 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
   pool_started.store(true);
   std::exception_ptr error;
   std::atomic<bool> failed{false};
-  const uint64_t mode = float_mode();
-#pragma omp parallel num_threads(threads)
-  {
+  run_team(threads, [&](int64_t rank, int64_t team) {
     inside = true;
-    const uint64_t own_mode = float_mode();  // the pool is shared with other OpenMP code of the process
-    set_float_mode(mode);
-    const int64_t team = omp_get_num_threads();
-    const int64_t rank = omp_get_thread_num();
     for (int64_t piece = pieces * rank / team; piece < pieces * (rank + 1) / team; ++piece) {
       if (failed.load(std::memory_order_relaxed)) break;
       try {
@@ -132,9 +143,8 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
         if (!failed.exchange(true)) error = std::current_exception();
       }
     }
-    set_float_mode(own_mode);
     inside = false;
-  }
+  });
   if (error) std::rethrow_exception(error);
 }
 
