@@ -133,8 +133,11 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
   pool_started.store(true);
   std::exception_ptr error;
   std::atomic<bool> failed{false};
+  const uint64_t mode = float_mode();
   run_team(threads, [&](int64_t rank, int64_t team) {
     inside = true;
+    const uint64_t own_mode = float_mode();  // the pool is shared with other OpenMP code of the process
+    set_float_mode(mode);
     for (int64_t piece = pieces * rank / team; piece < pieces * (rank + 1) / team; ++piece) {
       if (failed.load(std::memory_order_relaxed)) break;
       try {
@@ -143,6 +146,7 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
         if (!failed.exchange(true)) error = std::current_exception();
       }
     }
+    set_float_mode(own_mode);
     inside = false;
   });
   if (error) std::rethrow_exception(error);
