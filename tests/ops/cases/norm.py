@@ -1,0 +1,132 @@
+"""Batch normalisation and its kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.ops.case import Case, Refusal, constant, real
+
+F = "nn.functional."
+BIG = "the same formula on a smaller shape above"
+
+
+def batch_norm(
+    x: Any,
+    mean: Any,
+    var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    eps: float = 1e-5,
+) -> Any:
+    axes = (0, *range(2, x.ndim))
+    if training:
+        mean, var = x.mean(axes), x.var(axes)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    y = (x - mean.reshape(shape)) / np.sqrt(var.reshape(shape) + eps)
+    if weight is not None:
+        y = y * weight.reshape(shape)
+    return y if bias is None else y + bias.reshape(shape)
+
+
+def train(shape: tuple[int, ...], label: str, affine: bool = True, large: Any = (), **options: Any) -> Case:
+    """Batch statistics; no running statistics."""
+    channels = shape[1]
+    inputs = (real(*shape), *((real(channels), real(channels)) if affine else ()))
+    return Case(
+        F + "batch_norm",
+        inputs,
+        label=label,
+        rtol=8,
+        large=large,
+        call=lambda t, x, w=None, b=None: t.nn.functional.batch_norm(x, None, None, w, b, training=True),
+        reference=lambda x, w=None, b=None: batch_norm(x, None, None, w, b, training=True),
+        **options,
+    )
+
+
+def evaluate(shape: tuple[int, ...], label: str, affine: bool = True, large: Any = ()) -> Case:
+    """Running statistics."""
+    channels = shape[1]
+    inputs = (
+        real(*shape),
+        constant(channels),
+        constant(channels, low=0.5),
+        *((real(channels), real(channels)) if affine else ()),
+    )
+    return Case(F + "batch_norm", inputs, label=label, rtol=8, large=large, reference=batch_norm)
+
+
+def _running(t: Any, x: Any, mean: Any, var: Any) -> Any:
+    """The updated statistics are the result: momentum 0.3, unbiased variance."""
+    mean, var = mean.clone(), var.clone()
+    t.nn.functional.batch_norm(x, mean, var, training=True, momentum=0.3)
+    return mean, var
+
+
+CASES = [
+    train((3, 2, 2, 3), "train", large=((4, 67, 17, 15), (67,), (67,))),
+    train((4, 3), "train-1d", large=((513, 67), (67,), (67,))),
+    train((2, 3, 4), "train-3d"),
+    train((3, 2, 2, 2), "train-plain", affine=False),
+    train((5, 17, 3, 3), "train-odd", gradgrad=BIG),
+    evaluate((3, 2, 2, 3), "eval", large=((4, 67, 17, 15), (67,), (67,), (67,), (67,))),
+    evaluate((4, 3), "eval-1d"),
+    evaluate((3, 2, 2, 2), "eval-plain", affine=False),
+    evaluate((0, 2, 2, 2), "eval-empty"),
+    Case(
+        F + "batch_norm",
+        (real(3, 2, 2, 2), constant(2), constant(2, low=0.5)),
+        call=_running,
+        label="running",
+        rtol=4,
+        grad=False,
+        reference=lambda x, m, v: (
+            0.7 * m + 0.3 * x.mean((0, 2, 3)),
+            0.7 * v + 0.3 * x.var((0, 2, 3), ddof=1),
+        ),
+    ),
+    Case(
+        F + "batch_norm",
+        (real(4, 2, 3, 3, low=1e3, high=1e3 + 1),),
+        label="far-from-zero",
+        dtypes=("float32",),
+        grad=False,
+        rtol=20,
+        call=lambda t, x: t.nn.functional.batch_norm(x, None, None, training=True),
+        reference=lambda x: batch_norm(x.astype(np.float32).astype(np.float64), None, None, training=True),
+    ),
+]
+
+REFUSALS = [
+    Refusal(
+        F + "batch_norm",
+        "one-value",
+        lambda t: t.nn.functional.batch_norm(t.ones(1, 3, 1, 1), None, None, training=True),
+        ValueError,
+        r"1, 3, 1, 1",
+    ),
+    Refusal(
+        F + "batch_norm",
+        "no-statistics",
+        lambda t: t.nn.functional.batch_norm(t.ones(2, 3), None, None),
+        RuntimeError,
+        "running_mean",
+    ),
+    Refusal(
+        F + "batch_norm",
+        "channels",
+        lambda t: t.nn.functional.batch_norm(t.ones(2, 3), t.ones(4), t.ones(4)),
+        RuntimeError,
+        r"3.*4|4.*3",
+    ),
+    Refusal(
+        F + "batch_norm",
+        "weight",
+        lambda t: t.nn.functional.batch_norm(t.ones(2, 3), t.ones(3), t.ones(3), t.ones(2)),
+        RuntimeError,
+        r"3|2",
+    ),
+]

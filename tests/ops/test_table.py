@@ -1,0 +1,39 @@
+"""The table is complete: every op has a case, every case has an op."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+import rushlight
+from tests.ops.case import exists
+from tests.ops.cases import CASES, REFUSALS
+from tests.ops.pending import PENDING
+
+# Ops that have no rows because another file tests them: name -> where.
+ELSEWHERE: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("op", sorted({row.op for row in (*CASES, *REFUSALS)} - PENDING))
+def test_the_op_exists(op: str) -> None:
+    assert exists(rushlight, op), f"the table has rows for {op}, which rushlight does not have"
+
+
+def test_ids_are_unique() -> None:
+    for rows in (CASES, REFUSALS):
+        repeated = [name for name, count in Counter(row.id for row in rows).items() if count > 1]
+        assert not repeated
+
+
+def test_every_op_has_a_case() -> None:
+    ops = pytest.importorskip("rushlight._core.ops")
+    covered = {row.name for row in CASES} | set(ELSEWHERE)
+    missing = sorted(name for name in dir(ops) if not name.startswith("_") and name not in covered)
+    assert not missing, f"ops without a row in tests/ops/cases: {missing}"
+
+
+def test_every_differentiable_row_says_why_second_derivatives_are_left_out() -> None:
+    assert [
+        row.id for row in CASES if row.grad and row.gradgrad is not True and not isinstance(row.gradgrad, str)
+    ] == []
