@@ -34,6 +34,14 @@ T plus(T a, T b) {
     return static_cast<T>(a + b);
 }
 
+template <class T>
+T times(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a && b;
+  else
+    return static_cast<T>(a * b);
+}
+
 // Element offsets of all index tuples; raises IndexError for the first index that is out of range.
 std::vector<int64_t> tuple_offsets(const IndexParams& params) {
   std::vector<int64_t> offsets(static_cast<size_t>(params.count), 0);
@@ -152,7 +160,7 @@ template <class T>
 T reduced(ScatterReduce reduce, T a, T b) {
   switch (reduce) {
     case ScatterReduce::Sum: return plus(a, b);
-    case ScatterReduce::Prod: return static_cast<T>(a * b);
+    case ScatterReduce::Prod: return times(a, b);
     case ScatterReduce::Max: return a != a || a > b ? a : b;
     default: return a != a || a < b ? a : b;
   }
