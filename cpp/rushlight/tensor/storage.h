@@ -1,0 +1,74 @@
+// Memory shared by a tensor and its views.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "rushlight/base/dtype.h"
+#include "rushlight/base/source_location.h"
+#include "rushlight/tensor/shape.h"
+
+namespace rushlight {
+
+// Note [Physical layout]
+// A result of a convolution network op is *logically* (N, C, H, W)-contiguous, as in PyTorch, while
+// its storage may hold the bytes in N, H, W, C order. Kernels that take any strides read it through
+// Tensor::access(). Whatever needs plain memory (views with other geometry, numpy(), slicing, saving)
+// calls data(), which rewrites the storage to plain order, once and for good: a storage never goes
+// back to channels-last, so a pointer that was given out stays right.
+class Storage {
+ public:
+  explicit Storage(size_t nbytes);
+  // Channels-last storage of a whole (N, C, H, W) tensor.
+  Storage(const Dims& sizes, DType dtype);
+  // Foreign memory; `release` runs when the last tensor goes.
+  Storage(void* data, size_t nbytes, std::function<void()> release);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  size_t nbytes() const { return nbytes_; }
+  bool is_channels_last() const { return channels_last_.load(std::memory_order_acquire); }
+
+  // Plain memory. See Note [Physical layout].
+  char* data() {
+    if (is_channels_last()) make_plain();
+    return data_;
+  }
+  // The channels-last block, kept alive by the pointer; null if the storage is plain (by now).
+  std::shared_ptr<char> channels_last_data();
+
+  uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+  // Called after every in-place change.
+  void bump_version() {
+    version_.fetch_add(1, std::memory_order_relaxed);
+    last_change_ = SourceLocation::capture();
+  }
+  SourceLocation last_change() const { return last_change_; }
+  // Foreign memory that its owner declared read-only (NumPy): writing stays possible, as in PyTorch.
+  bool is_foreign() const { return release_ != nullptr; }
+
+ private:
+  void make_plain();
+
+  char* data_ = nullptr;
+  size_t nbytes_;
+  std::atomic<bool> channels_last_{false};
+  std::atomic<uint32_t> version_{0};
+  SourceLocation last_change_;
+  std::function<void()> release_;
+  struct ChannelsLast {
+    std::mutex mutex;
+    std::shared_ptr<char> data;
+    Dims sizes;
+    DType dtype;
+  };
+  std::unique_ptr<ChannelsLast> physical_;
+};
+
+// Copies channels-last `src` to plain `dst` (defined with the ops, which know the copy kernel).
+void relayout_to_plain(const Dims& sizes, DType dtype, const void* src, void* dst);
+
+}  // namespace rushlight
