@@ -1,2 +1,16 @@
-#include <pybind11/pybind11.h>
-PYBIND11_MODULE(_core, m) { m.attr("__version__") = RUSHLIGHT_VERSION; }
+#include "bind.h"
+
+PYBIND11_MODULE(_core, m) {
+  using namespace rushlight::bindings;
+  py::options options;
+  options.disable_function_signatures();  // the stubs carry the types
+  m.doc() = "The compiled engine of rushlight.";
+  m.attr("__version__") = RUSHLIGHT_VERSION;
+  bind_runtime(m);
+  bind_dtype(m);
+  Binder b{m.def_submodule("ops", "Every op, as a function."), bind_tensor(m)};
+  bind_autograd(m, b.tensor);
+  bind_copy(b);
+  bind_view(b);
+  bind_arithmetic(b);
+}

@@ -166,7 +166,7 @@ class Engine {
       Tensor& sum = task.grads[edge.output];
       if (!sum.defined()) {
         sum = std::move(grad);
-      } else if (!grad_mode().enabled && sum.is_sole_owner() && sum.sizes() == grad.sizes() &&
+      } else if (!grad_enabled() && sum.is_sole_owner() && sum.sizes() == grad.sizes() &&
                  is_contiguous(sum.sizes(), sum.strides())) {
         grad_add_inplace(sum, grad);
       } else {

@@ -132,7 +132,7 @@ void set_requires_grad(const Tensor& tensor, bool requires_grad) {
                   "var_no_grad = var.detach()");
   RUSHLIGHT_CHECK(!requires_grad || is_floating(tensor.dtype()),
                   "only Tensors of floating point dtype can require gradients, got ", dtype_name(tensor.dtype()));
-  RUSHLIGHT_CHECK(!requires_grad || !tensor.impl()->inference || grad_mode().inference,
+  RUSHLIGHT_CHECK(!requires_grad || !tensor.impl()->inference || inference_mode(),
                   "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed");
   if (is_leaf(tensor)) grad_meta(tensor).requires_grad = requires_grad;
 }
@@ -200,7 +200,7 @@ Tensor snapshot(const Tensor& tensor) {
 }
 
 bool recording(const std::vector<Tensor>& inputs) {
-  if (!grad_mode().enabled) return false;
+  if (!grad_enabled()) return false;
   return std::any_of(inputs.begin(), inputs.end(),
                      [](const Tensor& input) { return input.defined() && input.requires_grad(); });
 }
@@ -233,15 +233,14 @@ void attach(const Tensor& result, std::shared_ptr<Node> node, int output) {
 
 InPlace::InPlace(const Tensor& self, const char* op) : before(self) {
   const TensorImpl& impl = *self.impl();
-  const GradMode mode = grad_mode();
   for (size_t i = 0; i < impl.sizes.size(); ++i)
     RUSHLIGHT_CHECK(impl.sizes[i] <= 1 || impl.strides[i] != 0, op,
                     ": unsupported operation: more than one element of the written-to tensor (shape ",
                     to_string(impl.sizes), ", strides ", to_string(impl.strides),
                     ") refers to a single memory location. Please clone() the tensor before the operation");
-  RUSHLIGHT_CHECK(!impl.inference || mode.inference, op,
+  RUSHLIGHT_CHECK(!impl.inference || inference_mode(), op,
                   ": Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first");
-  if (!mode.enabled) return;
+  if (!grad_enabled()) return;
   if (self.requires_grad()) {
     RUSHLIGHT_CHECK(!is_leaf(self), op,
                     ": a leaf Variable that requires grad is being used in an in-place operation (shape ",
@@ -269,7 +268,7 @@ void mark_view(const Tensor& view, const Tensor& base) {
   const TensorImpl& from = *base.impl();
   impl.inference = from.inference;
   impl.view_base = from.view_base != nullptr ? from.view_base : base.shared();
-  impl.view_in_no_grad = from.view_in_no_grad || !grad_mode().enabled;
+  impl.view_in_no_grad = from.view_in_no_grad || !grad_enabled();
   if (impl.grad != nullptr) impl.grad->view_version = view.storage().version();
 }
 

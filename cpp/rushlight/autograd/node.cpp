@@ -77,7 +77,7 @@ Grads AccumulateGrad::apply(Grads& grads) {
   if (!incoming.defined()) return {};
   GradMeta& meta = grad_meta(variable_);
   const std::lock_guard<std::mutex> lock(accumulate_mutex_);
-  const bool building = grad_mode().enabled;
+  const bool building = grad_enabled();
   if (!meta.grad.defined()) {
     // Take the buffer over if nobody else can see it and it looks like the variable.
     const bool takeable = !building && incoming.is_sole_owner() && incoming.is_contiguous();

@@ -25,7 +25,7 @@ namespace rushlight::autograd {
 // The op must be recorded: recording is on and some input requires grad.
 template <class... Tensors>
 bool recording(const Tensors&... inputs) {
-  return grad_mode().enabled && ((inputs.defined() && inputs.requires_grad()) || ...);
+  return grad_enabled() && ((inputs.defined() && inputs.requires_grad()) || ...);
 }
 bool recording(const std::vector<Tensor>& inputs);
 

@@ -34,7 +34,7 @@ Tensor SavedTensor::unpack(Node& node) const {
         " instead. It was last changed", changed_at.empty() ? " by an in-place op" : " at " + changed_at,
         ". Change a copy (tensor.clone()), or use the out-of-place form of that op"));
   }
-  if (output_ < 0 || !grad_mode().enabled) return tensor_;
+  if (output_ < 0 || !grad_enabled()) return tensor_;
   Tensor linked = tensor_.alias();
   GradMeta& meta = grad_meta(linked);
   meta.grad_fn = node.shared_from_this();

@@ -14,25 +14,30 @@ TensorImpl::TensorImpl(std::shared_ptr<Storage> storage_, Dims sizes_, Dims stri
       dtype(dtype_),
       contiguous(rushlight::is_contiguous(sizes, strides)) {}
 
+namespace {
+Tensor fresh(std::shared_ptr<Storage> storage, const Dims& sizes, const Dims& strides, DType dtype) {
+  auto impl = std::make_shared<TensorImpl>(std::move(storage), sizes, strides, 0, dtype);
+  impl->inference = inference_mode();
+  return Tensor(std::move(impl));
+}
+}  // namespace
+
 Tensor Tensor::empty(const Dims& sizes, DType dtype) {
   const auto bytes = static_cast<size_t>(numel_of(sizes)) * dtype_size(dtype);
-  return Tensor(std::make_shared<TensorImpl>(std::make_shared<Storage>(bytes), sizes, contiguous_strides(sizes),
-                                             0, dtype));
+  return fresh(std::make_shared<Storage>(bytes), sizes, contiguous_strides(sizes), dtype);
 }
 
 Tensor Tensor::empty_channels_last(const Dims& sizes, DType dtype) {
   RUSHLIGHT_INTERNAL_ASSERT(sizes.size() == 4, "sizes ", to_string(sizes));
   // With one channel or one pixel both orders are the same bytes.
-  if (sizes[1] <= 1 || sizes[2] * sizes[3] <= 1) return empty(sizes, dtype);
-  return Tensor(std::make_shared<TensorImpl>(std::make_shared<Storage>(sizes, dtype), sizes,
-                                             contiguous_strides(sizes), 0, dtype));
+  if (sizes[1] <= 1 || sizes[2] * sizes[3] <= 1 || sizes[0] == 0) return empty(sizes, dtype);
+  return fresh(std::make_shared<Storage>(sizes, dtype), sizes, contiguous_strides(sizes), dtype);
 }
 
 Tensor Tensor::empty_strided(const Dims& sizes, const Dims& strides, DType dtype) {
   int64_t extent = numel_of(sizes) == 0 ? 0 : 1;
   for (size_t i = 0; i < sizes.size() && extent > 0; ++i) extent += (sizes[i] - 1) * strides[i];
-  const auto bytes = static_cast<size_t>(extent) * dtype_size(dtype);
-  return Tensor(std::make_shared<TensorImpl>(std::make_shared<Storage>(bytes), sizes, strides, 0, dtype));
+  return fresh(std::make_shared<Storage>(static_cast<size_t>(extent) * dtype_size(dtype)), sizes, strides, dtype);
 }
 
 namespace {

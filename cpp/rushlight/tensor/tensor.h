@@ -13,6 +13,12 @@ namespace rushlight {
 
 struct GradMeta;  // autograd/grad_meta.h
 
+// Inference mode of this thread: tensors made in it can never enter a graph.
+inline bool& inference_mode() {
+  static thread_local bool enabled = false;
+  return enabled;
+}
+
 class TensorImpl : public std::enable_shared_from_this<TensorImpl> {
  public:
   TensorImpl(std::shared_ptr<Storage> storage_, Dims sizes_, Dims strides_, int64_t offset_, DType dtype_);

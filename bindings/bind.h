@@ -1,0 +1,17 @@
+// The parts of the extension module; each bind_*.cpp defines one.
+#pragma once
+
+#include "casters.h"
+
+namespace rushlight::bindings {
+
+void bind_dtype(py::module_& m);
+void bind_runtime(py::module_& m);        // threads, memory, errors, source lines
+TensorClass bind_tensor(py::module_& m);  // the class: geometry, memory, conversion to Python
+void bind_autograd(py::module_& m, TensorClass& tensor);
+
+void bind_copy(Binder& b);
+void bind_view(Binder& b);
+void bind_arithmetic(Binder& b);
+
+}  // namespace rushlight::bindings

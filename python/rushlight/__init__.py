@@ -1,0 +1,16 @@
+"""rushlight: PyTorch's way of working on a CPU, on an engine of its own.
+
+``import rushlight as torch`` runs PyTorch code of our scope unchanged.
+"""
+
+from __future__ import annotations
+
+import os as _os
+
+from . import _core
+from ._core import *  # noqa: F403
+from ._core import __version__ as __version__
+from ._core.ops import *  # noqa: F403
+from ._size import Size as Size
+
+_core._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
