@@ -1,4 +1,4 @@
-"""Prints every comparison, or the named ones: `python -m bench [matmul conv ops train] [--json FILE]`."""
+"""Prints every comparison, or the named ones: `python -m bench [matmul train ...] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 # Group -> module with rows(quick); the order is the order of printing.
-GROUPS = {"matmul": "bench.matmul", "conv": "bench.conv", "ops": "bench.ops", "train": "bench.train_resnet18"}
+GROUPS = {
+    "startup": "bench.startup",
+    "matmul": "bench.matmul",
+    "conv": "bench.conv",
+    "ops": "bench.ops",
+    "train": "bench.train_resnet18",
+}
 
 
 def parse() -> argparse.Namespace:

@@ -108,8 +108,7 @@ def environment() -> dict[str, str]:
 
     import rushlight
 
-    facts = {"cpu": _cpu_model(), "python": platform.python_version(), "commit": _commit()}
-    facts |= {key: str(value) for key, value in rushlight.__config__.items()}
+    facts = {"cpu": _cpu_model(), "commit": _commit(), **rushlight.__config__.facts()}
     facts["numpy"] = numpy.__version__
     torch = torch_or_none()
     facts["torch"] = torch.__version__ if torch is not None else "not installed"
