@@ -1,0 +1,48 @@
+// The loops of reductions that are compiled per ISA level (see Note [ISA translation units]).
+#pragma once
+
+#include <cstdint>
+
+#include "rushlight/kernels/isa.h"
+
+namespace rushlight::kernels {
+
+// Rows are contiguous. Sums run in short blocks of T whose results are combined in double. Columns: `rows`
+// rows of `columns` neighbouring elements, `pitch` elements apart; at most kReduceRows rows, so that sums
+// need not be compensated.
+constexpr int64_t kReduceRows = 64;
+
+template <class T>
+struct ReduceTable {
+  double (*sum)(const T* src, int64_t n);
+  double (*abs_sum)(const T* src, int64_t n);
+  double (*square_sum)(const T* src, int64_t n, T center);  // of (src - center)
+  T (*max)(const T* src, int64_t n);                        // NaN if there is one; -inf for n = 0
+  T (*min)(const T* src, int64_t n);
+  // dst[c] = sum over the rows; square_columns: of (src - center[c])^2
+  void (*sum_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, double* dst);
+  void (*square_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, const T* center,
+                         double* dst);
+  // dst[c] = max(dst[c], rows)
+  void (*max_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, T* dst);
+  void (*min_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, T* dst);
+};
+
+namespace generic {
+extern const ReduceTable<float> kReduceF32;
+extern const ReduceTable<double> kReduceF64;
+}  // namespace generic
+namespace avx2 {
+extern const ReduceTable<float> kReduceF32;
+extern const ReduceTable<double> kReduceF64;
+}  // namespace avx2
+namespace avx512 {
+extern const ReduceTable<float> kReduceF32;
+extern const ReduceTable<double> kReduceF64;
+}  // namespace avx512
+
+// The table of the level in use.
+template <class T>
+const ReduceTable<T>& reduce_table();
+
+}  // namespace rushlight::kernels
