@@ -5,39 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
-#include "rushlight/base/cpu.h"
-#include "rushlight/base/parallel.h"
+#include "everywhere.h"
 
 namespace rushlight::kernels {
 namespace {
 
 const float kNan = std::numeric_limits<float>::quiet_NaN();
 
-std::vector<float> normal(size_t n, float mean = 0.0f) {
-  std::mt19937 engine(7);
-  std::normal_distribution<float> draw(mean, 1.0f);
-  std::vector<float> values(n);
-  for (float& value : values) value = draw(engine);
-  return values;
-}
-
-// Runs `body` at every level the machine has and with several thread counts.
-template <class Body>
-void everywhere(Body&& body) {
-  const Isa best = best_isa();
-  for (int level = 0; level <= static_cast<int>(best); ++level) {
-    set_active_isa(static_cast<Isa>(level));
-    for (const int threads : {1, 2, 3}) {
-      set_num_threads(threads);
-      SCOPED_TRACE(testing::Message() << isa_name(static_cast<Isa>(level)) << ", " << threads << " threads");
-      body();
-    }
-  }
-  set_active_isa(best);
-}
+using testing_tools::everywhere;
+using testing_tools::normal;
 
 // (outer, reduced, inner) contiguous, the middle dimension reduced: rows for inner = 1, columns otherwise.
 ReduceLayout middle(int64_t outer, int64_t reduced, int64_t inner) {
@@ -60,7 +38,7 @@ void for_each_output(const Shape& s, Visit&& visit) {
 
 TEST(Reduce, SumsAreAccurateAndTheSameForAnyThreadCount) {
   for (const Shape& s : kShapes) {
-    const auto src = normal(static_cast<size_t>(s.outer * s.reduced * s.inner), 1.0f);
+    const auto src = normal(s.outer * s.reduced * s.inner, 1.0f);
     std::vector<float> first;
     Isa level = best_isa();
     everywhere([&] {
@@ -72,7 +50,8 @@ TEST(Reduce, SumsAreAccurateAndTheSameForAnyThreadCount) {
           expected += static_cast<double>(src[at(r)]);
           magnitude += std::abs(static_cast<double>(src[at(r)]));
         }
-        EXPECT_NEAR(dst[static_cast<size_t>(output)], expected, 2e-6 * std::sqrt(magnitude) + 1e-6 * std::abs(expected));
+        EXPECT_NEAR(dst[static_cast<size_t>(output)], expected,
+                    2e-6 * std::sqrt(magnitude) + 1e-6 * std::abs(expected));
       });
       if (level != active_isa()) first = dst;
       level = active_isa();
@@ -83,7 +62,7 @@ TEST(Reduce, SumsAreAccurateAndTheSameForAnyThreadCount) {
 
 TEST(Reduce, MaxPositionsAndVariancesMatchPlainLoops) {
   for (const Shape& s : kShapes) {
-    const auto src = normal(static_cast<size_t>(s.outer * s.reduced * s.inner), 100.0f);
+    const auto src = normal(s.outer * s.reduced * s.inner, 100.0f);
     const auto layout = middle(s.outer, s.reduced, s.inner);
     const size_t outputs = static_cast<size_t>(s.outer * s.inner);
     everywhere([&] {

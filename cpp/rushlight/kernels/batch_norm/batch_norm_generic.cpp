@@ -1,0 +1,8 @@
+#include "rushlight/kernels/batch_norm/batch_norm.inl.h"
+
+namespace rushlight::kernels::generic {
+
+extern constexpr BatchNormTable<float> kBatchNormF32 = make_batch_norm_table<float>();
+extern constexpr BatchNormTable<double> kBatchNormF64 = make_batch_norm_table<double>();
+
+}  // namespace rushlight::kernels::generic

@@ -1,0 +1,270 @@
+#include "rushlight/kernels/pool2d/pool2d.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "rushlight/base/check.h"
+#include "rushlight/base/parallel.h"
+#include "rushlight/kernels/pool2d/pool2d_table.h"
+
+namespace rushlight::kernels {
+namespace {
+
+constexpr int64_t kGrain = 16384;
+constexpr int64_t kPanel = 64;  // channels that one piece of a channels-last backward pass handles
+
+template <class T>
+const Pool2dTable<T>& table();
+template <>
+const Pool2dTable<float>& table() {
+  return *PerIsa<const Pool2dTable<float>*>{&generic::kPool2dF32, RUSHLIGHT_AVX2(&avx2::kPool2dF32),
+                                            RUSHLIGHT_AVX512(&avx512::kPool2dF32)}
+              .at(active_isa());
+}
+template <>
+const Pool2dTable<double>& table() {
+  return *PerIsa<const Pool2dTable<double>*>{&generic::kPool2dF64, RUSHLIGHT_AVX2(&avx2::kPool2dF64),
+                                             RUSHLIGHT_AVX512(&avx512::kPool2dF64)}
+              .at(active_isa());
+}
+
+template <class F>
+void dispatch(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::Float16: return f(TypeTag<Float16>{});
+    case DType::BFloat16: return f(TypeTag<BFloat16>{});
+    case DType::Float32: return f(TypeTag<float>{});
+    case DType::Float64: return f(TypeTag<double>{});
+    default: RUSHLIGHT_INTERNAL_ASSERT(false, "pooling of ", dtype_name(dtype));
+  }
+}
+
+PoolWindow window_at(const Pool2dParams& params, int64_t oh, int64_t ow) {
+  const auto i = static_cast<size_t>(oh);
+  const auto j = static_cast<size_t>(ow);
+  const auto steps = [](int64_t begin, int64_t end, int64_t step) {
+    return std::max<int64_t>(0, (end - begin + step - 1) / step);
+  };
+  return {params.h.begin[i] * params.w.size + params.w.begin[j],
+          steps(params.h.begin[i], params.h.end[i], params.h.step),
+          steps(params.w.begin[j], params.w.end[j], params.w.step), params.h.step * params.w.size,
+          params.w.step};
+}
+
+double divisor_at(const Pool2dParams& params, int64_t oh, int64_t ow) {
+  if (params.divisor != 0) return static_cast<double>(params.divisor);
+  return static_cast<double>(params.h.count[static_cast<size_t>(oh)] *
+                             params.w.count[static_cast<size_t>(ow)]);
+}
+
+// Calls visit(position) for the pixels of a window.
+template <class Visit>
+void for_each_pixel(const PoolWindow& window, Visit&& visit) {
+  for (int64_t r = 0; r < window.rows; ++r)
+    for (int64_t q = 0; q < window.columns; ++q)
+      visit(window.first + r * window.row_step + q * window.column_step);
+}
+
+struct Sizes {
+  int64_t in, out, work;  // pixels of an image, and elements read over the whole operation (for HeavyWork)
+  explicit Sizes(const Pool2dParams& params)
+      : in(params.h.size * params.w.size),
+        out(params.h.outputs() * params.w.outputs()),
+        work(params.batch * params.channels * (in + out)) {}
+};
+
+// Channels-last forward: pixel(image of the input, oh, ow, offset of the output pixel) for every output
+// pixel.
+template <class Pixel>
+void for_each_output_pixel(const Pool2dParams& params, Pixel&& pixel) {
+  const Sizes sizes(params);
+  const int64_t width = params.w.outputs();
+  HeavyWork scope(sizes.work);
+  parallel_for(params.batch * params.h.outputs(), std::max<int64_t>(1, kGrain / (width * params.channels)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; ++row)
+                   for (int64_t ow = 0; ow < width; ++ow)
+                     pixel(row / params.h.outputs() * sizes.in * params.channels, row % params.h.outputs(),
+                           ow, (row * width + ow) * params.channels);
+               });
+}
+
+// Plane by plane: plane(offset of the input plane, offset of the output plane).
+template <class Plane>
+void for_each_plane(const Pool2dParams& params, Plane&& plane) {
+  const Sizes sizes(params);
+  HeavyWork scope(sizes.work);
+  parallel_for(params.batch * params.channels, std::max<int64_t>(1, kGrain / (sizes.in + sizes.out)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t p = begin; p < end; ++p) plane(p * sizes.in, p * sizes.out);
+               });
+}
+
+// A panel of channels of one image: panel(offset of the image's first value, of its first output value,
+// width). Windows overlap, so backward passes give each panel to one thread.
+template <class Panel>
+void for_each_channel_panel(const Pool2dParams& params, Panel&& panel) {
+  const Sizes sizes(params);
+  const int64_t panels = (params.channels + kPanel - 1) / kPanel;
+  HeavyWork scope(sizes.work);
+  parallel_for(params.batch * panels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t image = job / panels;
+      const int64_t channel = job % panels * kPanel;
+      panel(image * sizes.in * params.channels + channel, image * sizes.out * params.channels + channel,
+            std::min(kPanel, params.channels - channel));
+    }
+  });
+}
+
+template <class T>
+void max_planes(const Pool2dParams& params, const T* src, T* dst, int64_t* index) {
+  using C = std::conditional_t<sizeof(T) == 2, float, T>;
+  for_each_plane(params, [&](int64_t in, int64_t out) {
+    for (int64_t oh = 0; oh < params.h.outputs(); ++oh)
+      for (int64_t ow = 0; ow < params.w.outputs(); ++ow, ++out) {
+        const PoolWindow window = window_at(params, oh, ow);
+        C best = -std::numeric_limits<C>::infinity();
+        int64_t at = window.first;
+        for_each_pixel(window, [&](int64_t pixel) {
+          const C x = static_cast<C>(src[in + pixel]);
+          if (x > best || x != x) {
+            best = x;
+            at = pixel;
+          }
+        });
+        dst[out] = static_cast<T>(best);
+        index[out] = at;
+      }
+  });
+}
+
+template <class T>
+void avg_planes(const Pool2dParams& params, const T* src, T* dst) {
+  using C = std::conditional_t<sizeof(T) == 2, float, T>;
+  for_each_plane(params, [&](int64_t in, int64_t out) {
+    for (int64_t oh = 0; oh < params.h.outputs(); ++oh)
+      for (int64_t ow = 0; ow < params.w.outputs(); ++ow, ++out) {
+        double sum = 0.0;
+        for_each_pixel(window_at(params, oh, ow),
+                       [&](int64_t pixel) { sum += static_cast<double>(static_cast<C>(src[in + pixel])); });
+        dst[out] = static_cast<T>(static_cast<C>(sum / divisor_at(params, oh, ow)));
+      }
+  });
+}
+
+// Calls move(input element, output element) for each output of max pooling, in order within a plane or panel.
+template <class Move>
+void walk_maxima(const Pool2dParams& params, const int64_t* index, Move&& move) {
+  const Sizes sizes(params);
+  if (!params.channels_last) {
+    for_each_plane(params, [&](int64_t in, int64_t out) {
+      for (int64_t o = out; o < out + sizes.out; ++o) move(in + index[o], o);
+    });
+    return;
+  }
+  for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
+    for (int64_t o = 0; o < sizes.out; ++o, out += params.channels)
+      for (int64_t c = 0; c < width; ++c) move(in + index[out + c] * params.channels + c, out + c);
+  });
+}
+
+// 16-bit gradients of overlapping windows are rounded after each addition, like everything stored in them.
+template <class T>
+void add_to(T& dst, T x) {
+  dst = static_cast<T>(dst + x);
+}
+
+template <class T>
+void zero_input(const Pool2dParams& params, T* grad_src) {
+  std::fill_n(grad_src, params.batch * params.channels * params.h.size * params.w.size, T(0));
+}
+
+}  // namespace
+
+void max_pool2d(const Pool2dParams& params, const void* src, void* dst, int64_t* index) {
+  dispatch(params.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(src);
+    T* to = static_cast<T*>(dst);
+    if constexpr (std::is_floating_point_v<T>) {
+      if (params.channels_last) {
+        const auto max_pixel = table<T>().max_pixel;
+        return for_each_output_pixel(params, [&](int64_t image, int64_t oh, int64_t ow, int64_t out) {
+          max_pixel(window_at(params, oh, ow), from + image, params.channels, to + out, index + out);
+        });
+      }
+    }
+    max_planes(params, from, to, index);
+  });
+}
+
+void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const int64_t* index,
+                         void* grad_src) {
+  dispatch(params.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* grad = static_cast<const T*>(grad_dst);
+    T* to = static_cast<T*>(grad_src);
+    zero_input(params, to);
+    walk_maxima(params, index, [&](int64_t in, int64_t out) { add_to(to[in], grad[out]); });
+  });
+}
+
+void max_pool2d_gather(const Pool2dParams& params, const void* src, const int64_t* index, void* dst) {
+  dispatch(params.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(src);
+    T* to = static_cast<T*>(dst);
+    walk_maxima(params, index, [&](int64_t in, int64_t out) { to[out] = from[in]; });
+  });
+}
+
+void avg_pool2d(const Pool2dParams& params, const void* src, void* dst) {
+  dispatch(params.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(src);
+    T* to = static_cast<T*>(dst);
+    if constexpr (std::is_floating_point_v<T>) {
+      if (params.channels_last) {
+        const auto avg_pixel = table<T>().avg_pixel;
+        return for_each_output_pixel(params, [&](int64_t image, int64_t oh, int64_t ow, int64_t out) {
+          avg_pixel(window_at(params, oh, ow), from + image, params.channels, divisor_at(params, oh, ow),
+                    to + out);
+        });
+      }
+    }
+    avg_planes(params, from, to);
+  });
+}
+
+void avg_pool2d_backward(const Pool2dParams& params, const void* grad_dst, void* grad_src) {
+  dispatch(params.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using C = std::conditional_t<sizeof(T) == 2, float, T>;
+    const T* grad = static_cast<const T*>(grad_dst);
+    T* to = static_cast<T*>(grad_src);
+    zero_input(params, to);
+    // Spreads the gradients of `width` neighbouring channels; pixels are `pitch` elements apart.
+    const auto spread = [&](int64_t in, int64_t out, int64_t width, int64_t pitch) {
+      for (int64_t oh = 0; oh < params.h.outputs(); ++oh)
+        for (int64_t ow = 0; ow < params.w.outputs(); ++ow, out += pitch) {
+          const C divisor = static_cast<C>(divisor_at(params, oh, ow));
+          T share[kPanel];
+          for (int64_t c = 0; c < width; ++c)
+            share[c] = static_cast<T>(static_cast<C>(grad[out + c]) / divisor);
+          for_each_pixel(window_at(params, oh, ow), [&](int64_t pixel) {
+            for (int64_t c = 0; c < width; ++c) add_to(to[in + pixel * pitch + c], share[c]);
+          });
+        }
+    };
+    if (params.channels_last) {
+      for_each_channel_panel(
+          params, [&](int64_t in, int64_t out, int64_t width) { spread(in, out, width, params.channels); });
+    } else {
+      for_each_plane(params, [&](int64_t in, int64_t out) { spread(in, out, 1, 1); });
+    }
+  });
+}
+
+}  // namespace rushlight::kernels

@@ -1,0 +1,8 @@
+#include "rushlight/kernels/pool2d/pool2d.inl.h"
+
+namespace rushlight::kernels::avx2 {
+
+extern constexpr Pool2dTable<float> kPool2dF32 = make_pool2d_table<float>();
+extern constexpr Pool2dTable<double> kPool2dF64 = make_pool2d_table<double>();
+
+}  // namespace rushlight::kernels::avx2

@@ -1,0 +1,1 @@
+#include "rushlight/kernels/sgd/sgd.inl.h"

@@ -1,0 +1,31 @@
+// The loops of softmax that are compiled per ISA level, on contiguous rows.
+#pragma once
+
+#include <cstdint>
+
+#include "rushlight/kernels/isa.h"
+
+namespace rushlight::kernels {
+
+template <class T>
+struct SoftmaxTable {
+  void (*softmax)(const T* src, T* dst, int64_t n, T max);
+  void (*log_softmax)(const T* src, T* dst, int64_t n, T max);
+  void (*softmax_backward)(const T* grad_dst, const T* dst, T* grad_src, int64_t n);
+  void (*log_softmax_backward)(const T* grad_dst, const T* dst, T* grad_src, int64_t n);
+};
+
+namespace generic {
+extern const SoftmaxTable<float> kSoftmaxF32;
+extern const SoftmaxTable<double> kSoftmaxF64;
+}  // namespace generic
+namespace avx2 {
+extern const SoftmaxTable<float> kSoftmaxF32;
+extern const SoftmaxTable<double> kSoftmaxF64;
+}  // namespace avx2
+namespace avx512 {
+extern const SoftmaxTable<float> kSoftmaxF32;
+extern const SoftmaxTable<double> kSoftmaxF64;
+}  // namespace avx512
+
+}  // namespace rushlight::kernels

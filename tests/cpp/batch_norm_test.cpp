@@ -1,0 +1,55 @@
+#include "rushlight/kernels/batch_norm/batch_norm.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "everywhere.h"
+
+namespace rushlight::kernels {
+namespace {
+
+using testing_tools::everywhere;
+using testing_tools::normal;
+
+TEST(BatchNorm, PassesMatchTheFormulasInBothLayouts) {
+  for (const int64_t channels : {1, 3, 16, 70}) {
+    for (const bool channels_last : {false, true}) {
+      const int64_t batch = 3, spatial = 50;
+      const BatchNormShape shape{DType::Float32, batch, channels, spatial, channels_last};
+      const auto src = normal(batch * channels * spatial, 5.0f),
+                 grad = normal(batch * channels * spatial, 0.5f, 8);
+      const auto center = normal(channels, 5.0f, 1), scale = normal(channels, 0.0f, 2);
+      const auto shift = normal(channels, 0.0f, 3), src_scale = normal(channels, 0.0f, 4);
+      std::map<Isa, std::vector<double>> first;
+      everywhere([&] {
+        std::vector<float> dst(src.size()), grad_src(src.size());
+        std::vector<double> sum_grad(static_cast<size_t>(channels)),
+            sum_product(static_cast<size_t>(channels));
+        batch_norm_apply(shape, src.data(), center.data(), scale.data(), shift.data(), dst.data());
+        batch_norm_apply_backward(shape, src.data(), grad.data(), center.data(), scale.data(),
+                                  src_scale.data(), shift.data(), grad_src.data());
+        batch_norm_sums(shape, src.data(), grad.data(), center.data(), sum_grad.data(), sum_product.data());
+        std::vector<double> expected_grad(sum_grad.size()), expected_product(sum_grad.size());
+        for (size_t i = 0; i < src.size(); ++i) {
+          const size_t c = static_cast<size_t>(channels_last ? static_cast<int64_t>(i) % channels
+                                                             : static_cast<int64_t>(i) / spatial % channels);
+          const double x = static_cast<double>(src[i]) - static_cast<double>(center[c]);
+          ASSERT_NEAR(dst[i], x * scale[c] + shift[c], 1e-5);
+          ASSERT_NEAR(grad_src[i], grad[i] * scale[c] + x * src_scale[c] + shift[c], 1e-5);
+          expected_grad[c] += static_cast<double>(grad[i]);
+          expected_product[c] += static_cast<double>(grad[i]) * x;
+        }
+        for (size_t c = 0; c < sum_grad.size(); ++c) {
+          ASSERT_NEAR(sum_grad[c], expected_grad[c], 1e-4);
+          ASSERT_NEAR(sum_product[c], expected_product[c], 1e-4);
+        }
+        const auto& same = first.emplace(active_isa(), sum_product).first->second;
+        EXPECT_EQ(sum_product, same);
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rushlight::kernels
