@@ -111,7 +111,8 @@ TEST(Copy, EveryPairOfTypesKeepsSmallIntegers) {
       convert(5, static_cast<DType>(from), src, static_cast<DType>(to), dst);
       convert(5, static_cast<DType>(to), dst, DType::Int64, back);
       const bool as_bool = from == 0 || to == 0;
-      for (int i = 0; i < 5; ++i) EXPECT_EQ(back[i], as_bool ? values[i] != 0 : values[i]) << from << " " << to;
+      for (int i = 0; i < 5; ++i)
+        EXPECT_EQ(back[i], as_bool ? values[i] != 0 : values[i]) << from << " " << to;
     }
 }
 

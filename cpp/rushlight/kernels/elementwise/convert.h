@@ -1,4 +1,4 @@
-// Conversion of one element from any type to any type; the rules are stated in copy.h.
+// Conversion from any element type to any other; the rules are stated in copy.h.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +34,27 @@ inline To convert_element(From value) {
   } else if constexpr (std::is_same_v<To, bool>) {
     return value != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    using Wide = std::conditional_t<std::is_same_v<To, uint8_t> || std::is_same_v<To, int64_t>, int64_t, int32_t>;
+    using Wide =
+        std::conditional_t<std::is_same_v<To, uint8_t> || std::is_same_v<To, int64_t>, int64_t, int32_t>;
     return static_cast<To>(truncate_to<Wide>(value));
   } else {
     return static_cast<To>(value);
   }
 }
+
+// Unsigned integers of the same size stand for every type that is moved unchanged.
+template <class F>
+decltype(auto) dispatch_size(DType dtype, F&& f) {
+  switch (dtype_size(dtype)) {
+    case 1: return f(TypeTag<uint8_t>{});
+    case 2: return f(TypeTag<uint16_t>{});
+    case 4: return f(TypeTag<uint32_t>{});
+    default: return f(TypeTag<uint64_t>{});
+  }
+}
+
+// Converts n elements; strides in bytes.
+using ConvertRun = void (*)(int64_t n, const char* src, int64_t src_stride, char* dst, int64_t dst_stride);
+ConvertRun find_convert(DType from, DType to);
 
 }  // namespace rushlight::kernels

@@ -8,60 +8,6 @@
 namespace rushlight::kernels {
 namespace {
 
-// Converts n elements; strides in bytes.
-using ConvertRun = void (*)(int64_t n, const char* src, int64_t src_stride, char* dst, int64_t dst_stride);
-
-template <class From, class To>
-void convert_run(int64_t n, const char* src, int64_t src_stride, char* dst, int64_t dst_stride) {
-  constexpr int64_t from = sizeof(From);
-  constexpr int64_t to = sizeof(To);
-  if (src_stride == from && dst_stride == to) {
-    if constexpr (std::is_same_v<From, To>) {
-      std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(To));
-    } else {
-      const From* source = reinterpret_cast<const From*>(src);
-      To* target = reinterpret_cast<To*>(dst);
-      for (int64_t i = 0; i < n; ++i) target[i] = convert_element<To>(source[i]);
-    }
-    return;
-  }
-  if (src_stride == 0) {
-    const To value = convert_element<To>(*reinterpret_cast<const From*>(src));
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<To*>(dst + i * dst_stride) = value;
-    return;
-  }
-  for (int64_t i = 0; i < n; ++i)
-    *reinterpret_cast<To*>(dst + i * dst_stride) =
-        convert_element<To>(*reinterpret_cast<const From*>(src + i * src_stride));
-}
-
-// Unsigned integers of the same size stand for every type that is moved unchanged.
-template <class F>
-auto dispatch_size(DType dtype, F&& f) {
-  switch (dtype_size(dtype)) {
-    case 1: return f(TypeTag<uint8_t>{});
-    case 2: return f(TypeTag<uint16_t>{});
-    case 4: return f(TypeTag<uint32_t>{});
-    default: return f(TypeTag<uint64_t>{});
-  }
-}
-
-ConvertRun find_convert(DType from, DType to) {
-  if (from == to)
-    return dispatch_size(from, [](auto tag) -> ConvertRun {
-      using T = typename decltype(tag)::type;
-      return convert_run<T, T>;
-    });
-  return dispatch_all(from, [&](auto source) {
-    return dispatch_all(to, [&](auto target) -> ConvertRun {
-      using From = typename decltype(source)::type;
-      using To = typename decltype(target)::type;
-      if constexpr (std::is_same_v<From, To>) return nullptr;  // taken above
-      else return convert_run<From, To>;
-    });
-  });
-}
-
 constexpr int64_t kTile = 16;
 
 // The dimension along which src is dense while dst is dense along dimension 0; -1 if there is none.
@@ -141,9 +87,8 @@ void copy(int ndim, const int64_t* shape, DType src_dtype, const void* src, cons
   const ConvertRun run = find_convert(src_dtype, dst_dtype);
   const int dense = transposed_dimension(loop, src_size);
   if (dense > 0) {
-    dispatch_size(dst_dtype, [&](auto tag) {
-      copy_transposed<typename decltype(tag)::type>(loop, dense, run);
-    });
+    dispatch_size(dst_dtype,
+                  [&](auto tag) { copy_transposed<typename decltype(tag)::type>(loop, dense, run); });
     return;
   }
   loop.run(kElementwiseGrain, [run](char* const* pointers, const int64_t* strides, int64_t n) {

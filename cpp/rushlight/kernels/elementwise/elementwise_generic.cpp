@@ -1,0 +1,1 @@
+#include "rushlight/kernels/elementwise/elementwise_float.inl.h"

@@ -1,0 +1,45 @@
+// Everything but the vectorised float32: float64 and the integers, and float32 where only the C library will
+// do.
+#define RUSHLIGHT_ISA_NS plain
+#include "rushlight/kernels/elementwise/libm_math.inl.h"
+// smooth.inl.h uses the functions above
+#include "rushlight/kernels/elementwise/elementwise.inl.h"
+#include "rushlight/kernels/elementwise/tables.h"
+
+namespace rushlight::kernels::plain {
+namespace {
+
+template <class T>
+struct Lgamma {
+  T operator()(T x) const { return static_cast<T>(lgamma_(x)); }
+};
+
+template <class T>
+constexpr bool is_provided(Real real, bool integers) {
+  if (!is_real<T>) return integers;
+  return sizeof(T) == 8 ? real != Real::None : real == Real::Libm;
+}
+
+template <class T>
+Run find(ElementwiseOp op) {
+  static constexpr Run table[] = {
+#define RUSHLIGHT_ELEMENTWISE(name, operands, real, integers, result) \
+  entry<name, T, operands, is_provided<T>(Real::real, integers)>(),
+#include "rushlight/kernels/elementwise/kernels.inc"
+#undef RUSHLIGHT_ELEMENTWISE
+  };
+  return table[static_cast<int>(op)];
+}
+
+}  // namespace
+
+Run elementwise_plain(ElementwiseOp op, DType type) {
+  switch (type) {
+    case DType::Int32: return find<int32_t>(op);
+    case DType::Int64: return find<int64_t>(op);
+    case DType::Float32: return find<float>(op);
+    default: return find<double>(op);
+  }
+}
+
+}  // namespace rushlight::kernels::plain
