@@ -7,6 +7,7 @@ namespace rushlight::bindings {
 
 void bind_dtype(py::module_& m);
 void bind_runtime(py::module_& m);        // threads, memory, errors, source lines
+void bind_config(py::module_& m);         // compiler, instruction-set level
 TensorClass bind_tensor(py::module_& m);  // the class: geometry, memory, conversion to Python
 void bind_autograd(py::module_& m, TensorClass& tensor);
 

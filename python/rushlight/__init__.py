@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os as _os
 
+from . import __config__ as __config__
 from . import _core
+from .__config__ import show_config as show_config
 from ._core import *  # noqa: F403
 from ._core import __version__ as __version__
 from ._core.ops import *  # noqa: F403

@@ -1,0 +1,36 @@
+// How this extension was built, and the instruction-set level it runs at.
+#include "bind.h"
+#include "rushlight/base/cpu.h"
+#include "rushlight/base/parallel.h"
+
+namespace rushlight::bindings {
+namespace {
+
+const char* compiler() {
+#if defined(__clang__)
+  return "Clang " __clang_version__;
+#elif defined(__GNUC__)
+  return "GCC " __VERSION__;
+#else
+  return "unknown";
+#endif
+}
+
+}  // namespace
+
+void bind_config(py::module_& m) {
+  active_isa();  // a RUSHLIGHT_ISA that this machine has not got fails the import
+  m.def(
+      "_build_info",
+      [] {
+        py::dict facts;
+        facts["compiler"] = compiler();
+        facts["isa"] = isa_name(active_isa());
+        facts["isa best"] = isa_name(best_isa());
+        facts["threads"] = std::to_string(num_threads());
+        return facts;
+      },
+      "Compiler, instruction-set level in use and best of this machine, threads.");
+}
+
+}  // namespace rushlight::bindings

@@ -1,0 +1,32 @@
+"""How rushlight was built and what it runs on."""
+
+from __future__ import annotations
+
+import platform
+
+from rushlight import _core
+
+
+def facts() -> dict[str, str]:
+    """What a bug report or a timing needs to say, as name to value.
+
+    Returns:
+        ``rushlight`` (version), ``python``, ``platform``, ``compiler``, ``isa`` (level in use; lower it with
+        the environment variable RUSHLIGHT_ISA), ``isa best`` (the best this machine has), ``threads``.
+    """
+    return {
+        "rushlight": _core.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **_core._build_info(),
+    }
+
+
+def show() -> str:
+    """The facts as text, one a line."""
+    return "\n".join(f"{name:<10} {value}" for name, value in facts().items())
+
+
+def show_config() -> None:
+    """Prints the facts."""
+    print(show())
