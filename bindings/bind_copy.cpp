@@ -6,7 +6,7 @@ namespace rushlight::bindings {
 void bind_copy(Binder& b) {
   b.both("clone", &ops::clone,
          "A copy with the same values; gradients flow through.\n\n"
-         "Shapes:\n    any -> the same\n\nReturns:\n    Tensor: a new tensor.");
+         "Shapes:\n    any -> the same\n\nRaises:\n    nothing");
   b.method("contiguous", &ops::contiguous,
            "Itself if its elements lie in row-major order, else a copy in that order.");
   b.method("copy_", &ops::copy_, py::arg("src"),

@@ -32,7 +32,8 @@ MAY_NOT_IMPORT = {
 FILE_LINES, HEADER_LINES, FUNCTION_LINES = 400, 250, 80
 # Longer than the budget, each with the reason why cutting it would not make it clearer.
 LONG_FILES: dict[str, str] = {}
-LONG_FUNCTIONS: dict[str, str] = {}
+# A registration is a list of definitions, one statement each; it is as long as the family has ops.
+REGISTRATION = re.compile(r"void bind_\w+\(")
 
 
 def sources(*patterns: str) -> list[Path]:
@@ -149,9 +150,9 @@ def test_functions_stay_within_budget() -> None:
     for path in CPP + PYTHON:
         functions = python_functions if path.suffix == ".py" else cpp_functions
         for function, first, lines in functions(path.read_text(encoding="utf-8")):
-            where = f"{name(path)}:{first}"
-            if lines > FUNCTION_LINES and f"{name(path)}:{function}" not in LONG_FUNCTIONS:
-                too_long[where] = f"{function}: {lines} lines, budget {FUNCTION_LINES}"
+            listing = name(path).startswith("bindings/") and REGISTRATION.search(function)
+            if lines > FUNCTION_LINES and not listing:
+                too_long[f"{name(path)}:{first}"] = f"{function}: {lines} lines, budget {FUNCTION_LINES}"
     assert not too_long, too_long
 
 
