@@ -1,0 +1,97 @@
+// Register tiles of the convolution, for any level (see Note [ISA translation units]).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/vec/vec.h"
+
+namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
+
+// Byte distances of the pixels of a run from its pointer. x86 addresses pointer + index * {1, 2, 4, 8}, so three
+// index registers serve a run of seven; the compiler must not turn them into seven pointers.
+struct PixelSteps {
+  ptrdiff_t one, three, five;
+  explicit PixelSteps(ptrdiff_t step) : one(step), three(3 * step), five(5 * step) {
+    __asm__("" : "+r"(one), "+r"(three), "+r"(five));
+  }
+  template <int kPixel>
+  ptrdiff_t at() const {
+    static_assert(kPixel <= 6, "a run has at most seven pixels");
+    if constexpr (kPixel == 0) return 0;
+    if constexpr (kPixel == 3) return three;
+    if constexpr (kPixel == 5) return five;
+    if constexpr (kPixel == 6) return 2 * three;
+    return kPixel * one;
+  }
+};
+
+// sum[run * kLength + pixel] += src[run][pixel] * weights, for the pixels from kPixel on.
+template <class T, int kGroups, int kLength, int kVecs, int kPixel = 0>
+inline void multiply_pixels(const char* const (&src)[kGroups], const PixelSteps& steps, const Vec<T> (&weight)[kVecs],
+                            Vec<T> (&sum)[kGroups * kLength][kVecs]) {
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g) {
+    const Vec<T> pixel(*reinterpret_cast<const T*>(src[g] + steps.at<kPixel>()));
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; ++v) {
+      Vec<T>& s = sum[g * kLength + kPixel][v];
+      s = fma(pixel, weight[v], s);
+    }
+  }
+  if constexpr (kPixel + 1 < kLength)
+    multiply_pixels<T, kGroups, kLength, kVecs, kPixel + 1>(src, steps, weight, sum);
+}
+
+template <class T, int kGroups, int kLength, int kVecs, int kOutputs>
+inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst) {
+  constexpr int64_t kLanes = Vec<T>::kLanes;
+  const int64_t last = x.columns - (kVecs - 1) * kLanes;
+  Vec<T> sum[kGroups * kLength][kVecs];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVecs; ++v) {
+    const Vec<T> start = x.bias == nullptr ? Vec<T>(T(0)) : load_n(x.bias + v * kLanes, v == kVecs - 1 ? last : kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < kGroups * kLength; ++i) sum[i][v] = start;
+  }
+  const PixelSteps steps(x.src_step * static_cast<ptrdiff_t>(sizeof(T)));
+  const T* w = x.weight;
+  for (int64_t t = 0; t < x.taps; ++t) {
+    const char* p[kGroups];
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) p[g] = reinterpret_cast<const char*>(src[g] + x.tap_offset[t]);
+    for (int64_t c = 0; c < x.channels; ++c, w += kOutputs) {
+      Vec<T> weight[kVecs];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; ++v) weight[v] = Vec<T>::load(w + v * kLanes);
+      multiply_pixels<T, kGroups, kLength, kVecs>(p, steps, weight, sum);
+#pragma GCC unroll 8
+      for (int g = 0; g < kGroups; ++g) p[g] += sizeof(T);
+    }
+  }
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g)
+#pragma GCC unroll 8
+    for (int i = 0; i < kLength; ++i) {
+      T* out = dst[g] + i * x.dst_step + x.dst_offset;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs - 1; ++v) sum[g * kLength + i][v].store(out + v * kLanes);
+      store_n(out + (kVecs - 1) * kLanes, sum[g * kLength + i][kVecs - 1], last);
+    }
+}
+
+template <class T, int kGroups, int kLength>
+inline void conv_block(const ConvBlock<T>& x) {
+  constexpr int kOutputs = 2 * static_cast<int>(Vec<T>::kLanes);
+  for (int64_t tile = 0; tile < x.tiles; ++tile) {
+    const T* const* src = x.src + tile * kGroups;
+    T* const* dst = x.dst + tile * kGroups;
+    if (x.columns > Vec<T>::kLanes)
+      conv_tile<T, kGroups, kLength, 2, kOutputs>(x, src, dst);
+    else
+      conv_tile<T, kGroups, kLength, 1, kOutputs>(x, src, dst);
+  }
+}
+
+}  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

@@ -1,0 +1,20 @@
+// Few output pixels (small maps at batch 1): the time goes into streaming the weights, so they are used where they
+// lie, as the matrix (out_channels, in_channels * taps), and the few pixels are gathered to match.
+#pragma once
+
+#include "rushlight/kernels/conv2d/conv2d.h"
+
+namespace rushlight::kernels {
+
+// Whether the functions below serve these parameters better than the register tiles.
+inline bool skinny(const Conv2dParams& p) { return p.groups == 1 && p.images * p.out_h() * p.out_w() <= 16; }
+
+template <class T>
+void skinny_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias, T* dst);
+template <class T>
+void skinny_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, const T* weight, T* grad_src);
+template <class T>
+void skinny_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
+                        T* grad_weight);
+
+}  // namespace rushlight::kernels

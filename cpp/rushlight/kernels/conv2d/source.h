@@ -1,0 +1,39 @@
+// The images a convolution reads, as rows of pixels with contiguous channels and zeros around.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "rushlight/kernels/conv2d/conv2d.h"
+
+namespace rushlight::kernels {
+
+// Pixel pitch of a copy: pixels that a register tile reads together must not fall into the same few cache sets,
+// as they do at large powers of two.
+template <class T>
+int64_t padded_pitch(int64_t channels, int64_t step) {
+  const int64_t bytes = step * channels * static_cast<int64_t>(sizeof(T));
+  return bytes % 1024 == 0 ? channels + 64 / static_cast<int64_t>(sizeof(T)) : channels;
+}
+
+// Copies columns [col, col + cols) of one row, any part of which may lie outside the image (zeros), to
+// dst[column * pitch + channel].
+template <class T>
+void copy_source_row(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t image, int64_t row,
+                     int64_t col, int64_t cols, int64_t pitch, T* dst) {
+  const int64_t begin = row < 0 || row >= h ? cols : std::clamp<int64_t>(-col, 0, cols);
+  const int64_t end = row < 0 || row >= h ? cols : std::clamp<int64_t>(w - col, begin, cols);
+  std::fill(dst, dst + begin * pitch, T(0));
+  std::fill(dst + end * pitch, dst + cols * pitch, T(0));
+  if (begin >= end) return;
+  const T* from = src.data + image * src.image + row * src.row + (col + begin) * src.col;
+  T* to = dst + begin * pitch;
+  if (src.channel == 1) {
+    for (int64_t i = begin; i < end; ++i, from += src.col, to += pitch) std::copy(from, from + channels, to);
+    return;
+  }
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < end - begin; ++i) to[i * pitch + c] = from[c * src.channel + i * src.col];
+}
+
+}  // namespace rushlight::kernels

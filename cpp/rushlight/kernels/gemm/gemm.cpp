@@ -1,0 +1,251 @@
+#include "rushlight/kernels/gemm/gemm.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "rushlight/base/check.h"
+#include "rushlight/base/parallel.h"
+#include "rushlight/base/scratch.h"
+#include "rushlight/kernels/gemm/gemm_levels.h"
+
+namespace rushlight::kernels {
+namespace {
+
+#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, name, mr, nr, mc, kc, nc)                            \
+  {"gemm_" #name "_" #mr "x" #nr "_" #level, Isa::isa, mr, nr, mc, kc, nc,                         \
+   LEVEL(&level::gemm_block_##name), LEVEL(&level::gemm_dots_##name), LEVEL(&level::gemm_pack_##name)},
+
+const GemmKernel<float> kRowsF32[] = {
+#define RUSHLIGHT_GEMM_F32(level, LEVEL, isa, ...) RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, __VA_ARGS__)
+#define RUSHLIGHT_GEMM_F64(...)
+#include "rushlight/kernels/gemm/kernels.inc"
+#undef RUSHLIGHT_GEMM_F32
+#undef RUSHLIGHT_GEMM_F64
+};
+
+const GemmKernel<double> kRowsF64[] = {
+#define RUSHLIGHT_GEMM_F32(...)
+#define RUSHLIGHT_GEMM_F64(level, LEVEL, isa, ...) RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, __VA_ARGS__)
+#include "rushlight/kernels/gemm/kernels.inc"
+#undef RUSHLIGHT_GEMM_F32
+#undef RUSHLIGHT_GEMM_F64
+};
+
+constexpr int64_t kDotRows = 16;           // up to here dot products beat packing B
+constexpr int64_t kDirectWork = 1 << 17;   // m * n * k up to which packing B does not pay
+constexpr int64_t kDirectDepth = 2048;     // longest chain of one accumulator in the unpacked path
+constexpr int64_t kPieceWork = 1 << 17;    // multiply-adds worth a piece of their own
+constexpr int64_t kOuterRows = 2016;       // rows of A packed at a time
+constexpr int64_t kTaskPanels = 8;         // panels of B in a task
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The same product seen as C^T = B^T A^T.
+template <class T>
+GemmArgs<T> transposed(const GemmArgs<T>& x) {
+  GemmArgs<T> t = x;
+  std::swap(t.m, t.n);
+  t.a = x.b, t.a_row = x.b_col, t.a_col = x.b_row, t.a_batch = x.b_batch;
+  t.b = x.a, t.b_row = x.a_col, t.b_col = x.a_row, t.b_batch = x.a_batch;
+  std::swap(t.c_row, t.c_col);
+  return t;
+}
+
+// Vectors as rows, and C with contiguous columns.
+template <class T>
+GemmArgs<T> normalised(GemmArgs<T> x) {
+  if (x.k == 1) x.a_col = x.b_row = 1;
+  if (x.m == 1) x.a_row = 1, x.c_row = x.n;
+  if (x.n == 1) x.b_col = 1;
+  if (x.c_col == 1 && !(x.n == 1 && x.c_row == 1 && x.bias == nullptr)) return x;
+  assert(x.c_row == 1 && x.bias == nullptr);
+  x = transposed(x);
+  if (x.m == 1) x.c_row = x.n;
+  return x;
+}
+
+// `rows` vectors contiguous along k: src itself, or a copy in `copy`.
+template <class T>
+const T* rows_along_k(const T* src, int64_t rows, int64_t k, int64_t& row, int64_t col, T* copy) {
+  if (col == 1) return src;
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t p = 0; p < k; ++p) copy[i * k + p] = src[i * row + p * col];
+  row = k;
+  return copy;
+}
+
+// The longer side of C is cut into pieces and streamed once; the shorter is the `m` of GemmDots.
+template <class T>
+void run_dots(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
+  const bool swap = args.m > args.n;
+  GemmArgs<T> x = swap ? transposed(args) : args;
+  Scratch<T> copy(x.a_col == 1 ? 0 : x.m * x.k);
+  x.a = rows_along_k(x.a, x.m, x.k, x.a_row, x.a_col, copy.data());
+  const int64_t grain = std::max<int64_t>(4, kPieceWork / std::max<int64_t>(1, x.m * x.k) / 4 * 4);
+  parallel_for(x.n, grain, [&](int64_t begin, int64_t end) {
+    GemmDots<T> d{x.m, end - begin, x.k, x.a, x.a_row, x.b + begin * x.b_col, x.b_col, x.c + begin * x.c_col,
+                  x.c_row, x.c_col, x.accumulate, x.bias, swap ? 1 : 0, swap ? 0 : 1};
+    if (x.bias != nullptr && !swap) d.bias += begin;
+    kernel.dots(d);
+  });
+}
+
+// Packs A (cheap: few rows, or everything is small) and reads B in place.
+template <class T>
+void run_direct(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
+  const int64_t rows = even_rows(x.m, kernel.mr);
+  const int64_t panels = ceil_div(x.m, rows);
+  const int64_t depth = std::min(x.k, kDirectDepth);
+  const bool in_place = x.a_row == 1;
+  Scratch<T> packed(in_place ? 0 : panels * rows * depth);
+  for (int64_t k0 = 0; k0 == 0 || k0 < x.k; k0 += kDirectDepth) {
+    const int64_t k = std::min(depth, x.k - k0);
+    const T* a = in_place ? x.a + k0 * x.a_col : packed.data();
+    for (int64_t i = 0; i < (in_place ? 0 : panels); ++i)
+      kernel.pack({std::min(rows, x.m - i * rows), rows, k, x.a + i * rows * x.a_row + k0 * x.a_col, x.a_row, x.a_col,
+                   packed.data() + i * rows * k});
+    const int64_t grain = kernel.nr * std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, x.m * k * kernel.nr));
+    const bool first = k0 == 0;
+    parallel_for(x.n, grain, [&](int64_t begin, int64_t end) {
+      kernel.block({x.m, end - begin, k, rows, 1, &a, in_place ? rows : rows * k, in_place ? x.a_col : rows,
+                    x.b + k0 * x.b_row + begin, kernel.nr, x.b_row, 0, x.c + begin, x.c_row, x.accumulate || !first,
+                    first && x.bias != nullptr ? x.bias + begin : nullptr});
+    });
+  }
+}
+
+// One block of C: packs its rows of A and its columns of B, then multiplies in tasks of MC rows x a few panels of B.
+template <class T>
+void run_packed_block(const GemmKernel<T>& kernel, const GemmArgs<T>& x, T* a, T* b, bool first) {
+  const int64_t rows = even_rows(x.m, kernel.mr);
+  const int64_t a_panels = ceil_div(x.m, rows);
+  const int64_t b_panels = ceil_div(x.n, kernel.nr);
+  const int64_t pack_grain = std::max<int64_t>(1, (1 << 15) / (x.k * kernel.nr));
+  parallel_for(a_panels + b_panels, pack_grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < std::min(end, a_panels); ++i)
+      kernel.pack({std::min(rows, x.m - i * rows), rows, x.k, x.a + i * rows * x.a_row, x.a_row, x.a_col,
+                   a + i * rows * x.k});
+    for (int64_t i = std::max(begin, a_panels) - a_panels; i < end - a_panels; ++i)
+      kernel.pack({std::min(kernel.nr, x.n - i * kernel.nr), kernel.nr, x.k, x.b + i * kernel.nr * x.b_col, x.b_col,
+                   x.b_row, b + i * kernel.nr * x.k});
+  });
+  const int64_t task_rows = std::max<int64_t>(1, kernel.mc / rows) * rows;
+  const int64_t task_columns = kTaskPanels * kernel.nr;
+  const int64_t across = ceil_div(x.n, task_columns);
+  const int64_t grain = std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, task_rows * task_columns * x.k));
+  parallel_for(ceil_div(x.m, task_rows) * across, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t i = task / across * task_rows;
+      const int64_t j = task % across * task_columns;
+      const T* a_block = a + i * x.k;
+      kernel.block({std::min(task_rows, x.m - i), std::min(task_columns, x.n - j), x.k, rows, 1, &a_block, rows * x.k,
+                    rows, b + j * x.k, kernel.nr * x.k, kernel.nr, 0, x.c + i * x.c_row + j, x.c_row,
+                    x.accumulate || !first, first && x.bias != nullptr ? x.bias + j : nullptr});
+    }
+  });
+}
+
+template <class T>
+void run_packed(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
+  const int64_t nc = std::min(kernel.nc, ceil_div(x.n, kernel.nr) * kernel.nr);
+  const int64_t kc = std::min(kernel.kc, std::max<int64_t>(x.k, 1));
+  const int64_t mc = std::min(kOuterRows, x.m + kernel.mr * ceil_div(x.m, kernel.mr));
+  Scratch<T> a(mc * kc);
+  Scratch<T> b(nc * kc);
+  for (int64_t j = 0; j < x.n; j += kernel.nc)
+    for (int64_t i = 0; i < x.m; i += kOuterRows)
+      for (int64_t p = 0; p < x.k; p += kernel.kc) {
+        GemmArgs<T> block = x;
+        block.m = std::min(kOuterRows, x.m - i);
+        block.n = std::min(kernel.nc, x.n - j);
+        block.k = std::min(kernel.kc, x.k - p);
+        block.a += i * x.a_row + p * x.a_col;
+        block.b += p * x.b_row + j * x.b_col;
+        block.c += i * x.c_row + j;
+        if (x.bias != nullptr) block.bias += j;
+        run_packed_block(kernel, block, a.data(), b.data(), p == 0);
+      }
+}
+
+template <class T>
+void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
+  switch (select_gemm_path(args, kernel)) {
+    case GemmPath::Dots: return run_dots(kernel, args);
+    case GemmPath::Direct: return run_direct(kernel, args);
+    case GemmPath::Packed: return run_packed(kernel, args);
+  }
+}
+
+}  // namespace
+
+template <>
+const GemmKernel<float>* gemm_kernels<float>(int* count) {
+  *count = static_cast<int>(std::size(kRowsF32));
+  return kRowsF32;
+}
+template <>
+const GemmKernel<double>* gemm_kernels<double>(int* count) {
+  *count = static_cast<int>(std::size(kRowsF64));
+  return kRowsF64;
+}
+
+template <class T>
+const GemmKernel<T>& select_gemm(Isa isa, std::string* why) {
+  int count = 0;
+  const GemmKernel<T>* rows = gemm_kernels<T>(&count);
+  for (int i = 0; i < count; ++i) {
+    if (rows[i].block != nullptr && rows[i].isa <= isa) return rows[i];
+    if (why != nullptr)
+      *why += str(rows[i].name, rows[i].block == nullptr ? ": not built by this compiler; " : ": above level ",
+                  rows[i].block == nullptr ? "" : isa_name(isa), rows[i].block == nullptr ? "" : "; ");
+  }
+  RUSHLIGHT_INTERNAL_ASSERT(false, "no generic GEMM kernel");
+}
+
+template <class T>
+GemmPath select_gemm_path(const GemmArgs<T>& x, const GemmKernel<T>& kernel) {
+  if (x.k > 0 && ((x.b_row == 1 && x.m <= kDotRows && x.m <= x.n) || (x.a_col == 1 && x.n <= kDotRows && x.n <= x.m)))
+    if (!(x.b_col == 1 && x.m <= kernel.mr)) return GemmPath::Dots;
+  if (x.k == 0) return GemmPath::Direct;
+  if (x.b_col == 1 && (x.m <= 2 * kernel.mr || x.m * x.n * x.k <= kDirectWork)) return GemmPath::Direct;
+  return GemmPath::Packed;
+}
+
+template <class T>
+void gemm_with(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
+  if (args.m == 0 || args.n == 0 || args.batch == 0) return;
+  const GemmArgs<T> x = normalised(args);
+  const FlushDenormals flush;
+  const int64_t work = std::max<int64_t>(1, x.m * x.n * x.k);
+  // Small matrices share a piece; a large one is cut itself.
+  const int64_t grain = work >= kPieceWork * 16 ? x.batch : std::max<int64_t>(1, kPieceWork / work);
+  parallel_for(x.batch, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      GemmArgs<T> one = x;
+      one.batch = 1;
+      one.a += i * x.a_batch;
+      one.b += i * x.b_batch;
+      one.c += i * x.c_batch;
+      run_one(kernel, one);
+    }
+  });
+}
+
+template <>
+void gemm<float>(const GemmArgs<float>& args) {
+  gemm_with(select_gemm<float>(active_isa()), args);
+}
+template <>
+void gemm<double>(const GemmArgs<double>& args) {
+  gemm_with(select_gemm<double>(active_isa()), args);
+}
+
+template void gemm_with<float>(const GemmKernel<float>&, const GemmArgs<float>&);
+template void gemm_with<double>(const GemmKernel<double>&, const GemmArgs<double>&);
+template const GemmKernel<float>& select_gemm<float>(Isa, std::string*);
+template const GemmKernel<double>& select_gemm<double>(Isa, std::string*);
+template GemmPath select_gemm_path<float>(const GemmArgs<float>&, const GemmKernel<float>&);
+template GemmPath select_gemm_path<double>(const GemmArgs<double>&, const GemmKernel<double>&);
+
+}  // namespace rushlight::kernels

@@ -1,0 +1,161 @@
+// Register tiles, dot products and packing, for any level (see Note [ISA translation units]).
+#pragma once
+
+#include <cstdint>
+
+#include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/vec/vec.h"
+
+namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
+
+// One tile of kRows x (kVecs registers), `columns` of them real. B may end right after its last real column, so
+// the last register is loaded and stored in part.
+template <class T, int kRows, int kVecs>
+inline void gemm_tile(const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c, int64_t columns, const T* bias) {
+  constexpr int64_t kLanes = Vec<T>::kLanes;
+  const int64_t last = columns - (kVecs - 1) * kLanes;
+  Vec<T> sum[kRows][kVecs];
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; ++v) sum[i][v] = Vec<T>(T(0));
+  for (int64_t s = 0; s < x.segments; ++s) {
+    const T* ap = x.a[s] + a_offset;
+    const T* bp = b + s * x.b_step;
+    for (int64_t p = 0; p < x.k; ++p, ap += x.a_k, bp += x.b_k) {
+      Vec<T> bv[kVecs];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs - 1; ++v) bv[v] = Vec<T>::load(bp + v * kLanes);
+      bv[kVecs - 1] = load_n(bp + (kVecs - 1) * kLanes, last);
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i) {
+        const Vec<T> av(ap[i]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVecs; ++v) sum[i][v] = fma(av, bv[v], sum[i][v]);
+      }
+    }
+  }
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; ++v) {
+      const int64_t n = v == kVecs - 1 ? last : kLanes;
+      T* out = c + i * x.c_row + v * kLanes;
+      if (x.accumulate) sum[i][v] = load_n(out, n) + sum[i][v];
+      if (bias != nullptr) sum[i][v] = sum[i][v] + load_n(bias + v * kLanes, n);
+      store_n(out, sum[i][v], n);
+    }
+  }
+}
+
+// Chooses the instantiation for a run-time number of rows.
+template <class T, int kRows, int kVecs>
+inline void gemm_tile_rows(int64_t rows, const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c, int64_t columns,
+                           const T* bias) {
+  if (rows == kRows) {
+    gemm_tile<T, kRows, kVecs>(x, a_offset, b, c, columns, bias);
+  } else if constexpr (kRows > 1) {
+    gemm_tile_rows<T, kRows - 1, kVecs>(rows, x, a_offset, b, c, columns, bias);
+  }
+}
+
+// The two loops over the register tiles of a block; a panel of B stays in L1 while those of A pass.
+template <class T, int kRows>
+inline void gemm_block(const GemmBlock<T>& x) {
+  constexpr int64_t kLanes = Vec<T>::kLanes;
+  constexpr int64_t kColumns = 2 * kLanes;
+  for (int64_t j = 0; j < x.n; j += kColumns) {
+    const int64_t columns = x.n - j < kColumns ? x.n - j : kColumns;
+    const T* b = x.b + j / kColumns * x.b_panel;
+    const T* bias = x.bias == nullptr ? nullptr : x.bias + j;
+    for (int64_t i = 0; i < x.m; i += x.rows) {
+      const int64_t rows = x.m - i < x.rows ? x.m - i : x.rows;
+      T* c = x.c + i * x.c_row + j;
+      if (columns > kLanes)
+        gemm_tile_rows<T, kRows, 2>(rows, x, i / x.rows * x.a_panel, b, c, columns, bias);
+      else
+        gemm_tile_rows<T, kRows, 1>(rows, x, i / x.rows * x.a_panel, b, c, columns, bias);
+    }
+  }
+}
+
+template <class T, int kRows, int kCols>
+inline void dot_tile(const GemmDots<T>& x, int64_t row, int64_t col) {
+  constexpr int64_t kLanes = Vec<T>::kLanes;
+  const T* a = x.a + row * x.a_row;
+  const T* b = x.b + col * x.b_col;
+  Vec<T> sum[kRows][kCols];
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kCols; ++j) sum[i][j] = Vec<T>(T(0));
+  for (int64_t p = 0; p < x.k; p += kLanes) {
+    const int64_t n = x.k - p;
+    Vec<T> bv[kCols];
+#pragma GCC unroll 4
+    for (int j = 0; j < kCols; ++j) bv[j] = load_n(b + j * x.b_col + p, n);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) {
+      const Vec<T> av = load_n(a + i * x.a_row + p, n);
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; ++j) sum[i][j] = fma(av, bv[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kCols; ++j) {
+      T* out = x.c + (row + i) * x.c_row + (col + j) * x.c_col;
+      T value = reduce_add(sum[i][j]);
+      if (x.accumulate) value += *out;
+      if (x.bias != nullptr) value += x.bias[(row + i) * x.bias_row + (col + j) * x.bias_col];
+      *out = value;
+    }
+}
+
+template <class T, int kCols>
+inline void dot_column(const GemmDots<T>& x, int64_t col) {
+  int64_t i = 0;
+  for (; i + 4 <= x.m; i += 4) dot_tile<T, 4, kCols>(x, i, col);
+  if (x.m - i == 3) dot_tile<T, 3, kCols>(x, i, col);
+  if (x.m - i == 2) dot_tile<T, 2, kCols>(x, i, col);
+  if (x.m - i == 1) dot_tile<T, 1, kCols>(x, i, col);
+}
+
+template <class T>
+inline void gemm_dots(const GemmDots<T>& x) {
+  int64_t j = 0;
+  for (; j + 4 <= x.n; j += 4) dot_column<T, 4>(x, j);
+  for (; j < x.n; ++j) dot_column<T, 1>(x, j);
+}
+
+template <class T>
+inline void gemm_pack(const GemmPanel<T>& x) {
+  constexpr int64_t kLanes = Vec<T>::kLanes;
+  if (x.lane_stride == 1) {
+    for (int64_t p = 0; p < x.k; ++p) {
+      const T* src = x.src + p * x.k_stride;
+      T* dst = x.dst + p * x.width;
+      int64_t i = 0;
+      for (; i + kLanes <= x.lanes; i += kLanes) Vec<T>::load(src + i).store(dst + i);
+      for (; i < x.lanes; ++i) dst[i] = src[i];
+      for (; i < x.width; ++i) dst[i] = T(0);
+    }
+    return;
+  }
+  // Along k a lane's elements are often contiguous: take a few of every lane at a time, so that both the reads
+  // and the writes stay within a few cache lines.
+  constexpr int64_t kSteps = 8;
+  for (int64_t p = 0; p < x.k; p += kSteps) {
+    const int64_t steps = x.k - p < kSteps ? x.k - p : kSteps;
+    for (int64_t i = 0; i < x.lanes; ++i) {
+      const T* src = x.src + i * x.lane_stride + p * x.k_stride;
+      T* dst = x.dst + p * x.width + i;
+      for (int64_t q = 0; q < steps; ++q) dst[q * x.width] = src[q * x.k_stride];
+    }
+    for (int64_t q = p; q < p + steps; ++q)
+      for (int64_t i = x.lanes; i < x.width; ++i) x.dst[q * x.width + i] = T(0);
+  }
+}
+
+}  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS
