@@ -117,10 +117,10 @@ void bind_view(Binder& b) {
       "A view of the storage with the given geometry, in elements.\n\n"
       "Shapes:\n    any -> size\n\n"
       "Raises:\n    RuntimeError: if size and stride differ in length, or the view would leave the storage.");
-  b.both("unbind", &ops::unbind, py::arg("dim") = 0,
-         "All slices along dim.\n\n"
-         "Shapes:\n    (..., n, ...) -> n tensors of (..., ...)\n\n"
-         "Raises:\n    IndexError: if dim is out of range.");
+  b.method("unfold", &ops::unfold, py::arg("dimension"), py::arg("size"), py::arg("step"),
+           "Windows of `size` elements, `step` apart, as a new last dimension.\n\n"
+           "Shapes:\n    (..., n, ...) -> (..., (n - size) // step + 1, ..., size)\n\n"
+           "Raises:\n    RuntimeError: if size exceeds the dimension or step is not positive.");
   b.method(
       "sum_to_size",
       [](const Tensor& self, const py::args& sizes) {

@@ -24,6 +24,9 @@ Tensor grad_as_strided(const Tensor& tensor, const Geometry& base, const Geometr
 // `tensor` with the elements of the view replaced by `source`.
 Tensor grad_as_strided_scatter(const Tensor& tensor, const Tensor& source, const Geometry& base,
                                const Geometry& view);
+// Zeros of the geometry `base` to which every element of `grad` is added where `view` shows it: the
+// adjoint of reading a view in which elements may repeat.
+Tensor grad_as_strided_accumulate(const Tensor& grad, const Geometry& base, const Geometry& view);
 bool has_nan(const Tensor& tensor);
 
 }  // namespace rushlight::autograd

@@ -19,6 +19,20 @@ namespace {
 
 std::mutex make_meta_mutex;
 
+// Elements of the geometry may share memory: some stride does not step over all smaller ones.
+bool may_overlap(const Geometry& view) {
+  SmallVector<std::pair<int64_t, int64_t>, 5> steps;
+  for (size_t d = 0; d < view.sizes.size(); ++d)
+    if (view.sizes[d] > 1) steps.push_back({view.strides[d], view.sizes[d]});
+  std::sort(steps.begin(), steps.end());
+  int64_t reach = 0;
+  for (const auto& [stride, size] : steps) {
+    if (stride <= reach) return true;
+    reach += stride * (size - 1);
+  }
+  return false;
+}
+
 // A view whose storage changed in place since its grad_fn was made: reads its base's history anew.
 class AsStridedBackward : public Node {
  public:
@@ -32,6 +46,7 @@ class AsStridedBackward : public Node {
   }
   Grads apply(Grads& grads) override {
     if (!grads[0].defined()) return Grads(1);
+    if (may_overlap(view_)) return {grad_as_strided_accumulate(grads[0], base_, view_)};
     return {grad_as_strided_scatter(grad_zeros(base_.sizes, dtype_), grads[0], base_, view_)};
   }
 

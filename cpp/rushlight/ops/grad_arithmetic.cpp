@@ -2,8 +2,10 @@
 #include "rushlight/autograd/grad_arithmetic.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "rushlight/autograd/record.h"
+#include "rushlight/kernels/indexing/indexing.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/reduce.h"
@@ -69,6 +71,30 @@ Tensor grad_as_strided_scatter(const Tensor& tensor, const Tensor& source, const
              return {node.needs(0) ? grad_as_strided_scatter(grad, zeros, base, view) : Tensor(),
                      node.needs(1) ? grad_as_strided(grad, base, view) : Tensor()};
            });
+  return out;
+}
+
+Tensor grad_as_strided_accumulate(const Tensor& grad, const Geometry& base, const Geometry& view) {
+  Tensor out = Tensor::empty_strided(base.sizes, base.strides, grad.dtype());
+  if (out.storage().nbytes() > 0) std::memset(out.raw_data(), 0, out.storage().nbytes());
+  // Where each element of the view lies in the base, in row-major order of the view.
+  const Tensor places = Tensor::empty(view.sizes, DType::Int64);
+  int64_t* place = places.data<int64_t>();
+  Dims index(view.sizes.size(), 0);
+  for (int64_t i = 0; i < places.numel(); ++i) {
+    int64_t offset = view.offset - base.offset;
+    for (size_t d = 0; d < index.size(); ++d) offset += index[d] * view.strides[d];
+    place[i] = offset;
+    for (size_t d = index.size(); d-- > 0 && ++index[d] == view.sizes[d];) index[d] = 0;
+  }
+  const auto extent = static_cast<int64_t>(out.storage().nbytes() / dtype_size(out.dtype()));
+  const Tensor values = ops::contiguous(detach(grad));
+  kernels::index_accumulate({grad.dtype(), places.numel(), {{0, extent, 1, place}}, 1, {}}, out.raw_data(),
+                            values.raw_data());
+  if (recording(grad))
+    record(out, "AsStridedAccumulateBackward0", {grad}, {}, [base, view](Node&, const Tensor& g) -> Grads {
+      return {grad_as_strided(g, base, view)};
+    });
   return out;
 }
 

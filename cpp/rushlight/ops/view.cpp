@@ -281,6 +281,34 @@ Tensor diagonal(const Tensor& input, int64_t offset, int64_t dim1, int64_t dim2)
                    });
 }
 
+namespace {
+// A view of any geometry, which may show one element several times: its adjoint accumulates.
+Tensor geometric_view(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset, const char* name) {
+  const autograd::Geometry base{input.sizes(), input.strides(), input.offset()};
+  const autograd::Geometry geometry{sizes, strides, offset};
+  return make_view(input, sizes, strides, offset, name, [base, geometry](const Tensor& grad) {
+    return autograd::grad_as_strided_accumulate(grad, base, geometry);
+  });
+}
+}  // namespace
+
+Tensor unfold(const Tensor& input, int64_t dim, int64_t size, int64_t step) {
+  const int64_t d = wrap_dim(dim, input.dim());
+  const int64_t length = input.dim() == 0 ? 1 : input.sizes()[d];
+  RUSHLIGHT_CHECK(size >= 0 && size <= length, "maximum size for tensor at dimension ", d, " is ", length,
+                  " but size is ", size);
+  RUSHLIGHT_CHECK(step > 0, "step is ", step, " but must be > 0");
+  Dims sizes = input.sizes();
+  Dims strides = input.strides();
+  sizes.push_back(size);
+  strides.push_back(input.dim() == 0 ? 1 : strides[d]);
+  if (input.dim() > 0) {
+    sizes[d] = (length - size) / step + 1;
+    strides[d] *= step;
+  }
+  return geometric_view(input, sizes, strides, input.offset(), "UnfoldBackward0");
+}
+
 Tensor as_strided(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset) {
   RUSHLIGHT_CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: ", to_string(strides),
                   " and ", to_string(sizes));
@@ -297,59 +325,7 @@ Tensor as_strided(const Tensor& input, const Dims& sizes, const Dims& strides, i
   const auto available = static_cast<int64_t>(input.storage().nbytes() / dtype_size(input.dtype()));
   RUSHLIGHT_CHECK(extent <= available, "setStorage: sizes ", to_string(sizes), ", strides ", to_string(strides),
                   ", storage offset ", offset, " require ", extent, " elements, but the storage holds ", available);
-  const autograd::Geometry base{input.sizes(), input.strides(), input.offset()};
-  const autograd::Geometry geometry{sizes, strides, offset};
-  return make_view(input, sizes, strides, offset, "AsStridedBackward0",
-                   [base, geometry](const Tensor& grad) {
-                     return autograd::grad_as_strided_scatter(autograd::grad_zeros(base.sizes, grad.dtype()), grad,
-                                                              base, geometry);
-                   });
-}
-
-std::vector<Tensor> split(const Tensor& input, const std::vector<int64_t>& lengths, int64_t dim) {
-  RUSHLIGHT_CHECK(input.dim() > 0, "split expects at least a 1-dimensional tensor");
-  const int64_t d = wrap_dim(dim, input.dim());
-  std::vector<Tensor> parts;
-  int64_t start = 0;
-  for (const int64_t length : lengths) {
-    RUSHLIGHT_CHECK(length >= 0, "split_with_sizes expects split_sizes have only non-negative entries, got ", length);
-    start += length;
-  }
-  RUSHLIGHT_CHECK(start == input.sizes()[d], "split_with_sizes expects split_sizes to sum exactly to ",
-                  input.sizes()[d], " (input tensor's size at dimension ", d, "), but got split_sizes with sum ",
-                  start);
-  start = 0;
-  for (const int64_t length : lengths) {
-    Dims sizes = input.sizes();
-    sizes[d] = length;
-    parts.push_back(input.alias(sizes, input.strides(), input.offset() + start * input.strides()[d]));
-    start += length;
-  }
-  if (autograd::recording(input))
-    autograd::record_multi(parts, "SplitBackward0", {input}, {},
-                           [d, lengths, sizes = input.sizes(), dtype = input.dtype()](Node&, Grads& grads) -> Grads {
-                             Tensor sum;
-                             int64_t from = 0;
-                             for (size_t i = 0; i < lengths.size(); from += lengths[i++]) {
-                               if (!grads[i].defined()) continue;
-                               const int64_t to = from + lengths[i];
-                               Tensor part = embed(grads[i], sizes, "SplitBackwardBackward0", [d, from, to](const Tensor& w) {
-                                 return slice(w, d, from, to, 1);
-                               });
-                               sum = sum.defined() ? autograd::grad_add(sum, part) : part;
-                             }
-                             return {sum};
-                           });
-  for (const Tensor& part : parts) autograd::mark_view(part, input);
-  return parts;
-}
-
-std::vector<Tensor> unbind(const Tensor& input, int64_t dim) {
-  RUSHLIGHT_CHECK_INDEX(input.dim() > 0, "unbind: Dimension specified as ", dim, " but tensor has no dimensions");
-  const int64_t d = wrap_dim(dim, input.dim());
-  std::vector<Tensor> parts = split(input, std::vector<int64_t>(input.sizes()[d], 1), d);
-  for (Tensor& part : parts) part = squeeze(part, {d});
-  return parts;
+  return geometric_view(input, sizes, strides, offset, "AsStridedBackward0");
 }
 
 Tensor sum_to_size(const Tensor& input, const Dims& sizes) { return autograd::grad_sum_to(input, sizes); }

@@ -1,8 +1,6 @@
 // Views: new geometry on the same storage. All are differentiable and share memory with their input.
 #pragma once
 
-#include <vector>
-
 #include "rushlight/tensor/tensor.h"
 
 namespace rushlight::ops {
@@ -25,8 +23,8 @@ Tensor slice(const Tensor& input, int64_t dim, int64_t start, int64_t end, int64
 Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length);
 Tensor diagonal(const Tensor& input, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor as_strided(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset);
-std::vector<Tensor> split(const Tensor& input, const std::vector<int64_t>& lengths, int64_t dim);
-std::vector<Tensor> unbind(const Tensor& input, int64_t dim);
+// Windows of `size` elements along dim, `step` apart, as a new last dimension (Tensor.unfold).
+Tensor unfold(const Tensor& input, int64_t dim, int64_t size, int64_t step);
 // Sums broadcast dimensions away: the adjoint of expand.
 Tensor sum_to_size(const Tensor& input, const Dims& sizes);
 

@@ -1,0 +1,99 @@
+#include <variant>
+
+#include "bind.h"
+#include "rushlight/ops/join.h"
+#include "rushlight/ops/rearrange.h"
+#include "rushlight/ops/view.h"
+
+namespace rushlight::bindings {
+namespace {
+
+py::tuple as_tuple(const std::vector<Tensor>& parts) {
+  py::tuple result(parts.size());
+  for (size_t i = 0; i < parts.size(); ++i) result[i] = py::cast(parts[i]);
+  return result;
+}
+
+py::tuple split(const Tensor& input, const std::variant<int64_t, std::vector<int64_t>>& lengths, int64_t dim) {
+  if (const auto* length = std::get_if<int64_t>(&lengths)) return as_tuple(ops::split(input, *length, dim));
+  return as_tuple(ops::split(input, std::get<std::vector<int64_t>>(lengths), dim));
+}
+
+void bind_rearranging(Binder& b) {
+  b.function(
+      "flip", [](const Tensor& input, const IntList& dims) { return ops::flip(input, dims); }, py::arg("input"),
+      py::arg("dims"), "Reverses the order of elements along dims.");
+  b.method("flip", [](const Tensor& self, const py::args& dims) { return ops::flip(self, sizes_from_args(dims, "flip")); },
+           "Reverses the order of elements along dims.");
+  b.both("fliplr", [](const Tensor& input) { return ops::flip(input, {1}); }, "Reverses dimension 1.");
+  b.both("flipud", [](const Tensor& input) { return ops::flip(input, {0}); }, "Reverses dimension 0.");
+  b.both(
+      "roll",
+      [](const Tensor& input, const IntList& shifts, const std::optional<IntList>& dims) {
+        return ops::roll(input, shifts, dims.has_value() ? dims->values : Dims());
+      },
+      py::arg("shifts"), py::arg("dims") = py::none(), "Moves elements along dims, those that leave coming back in.");
+  b.method("repeat",
+           [](const Tensor& self, const py::args& repeats) { return ops::repeat(self, sizes_from_args(repeats, "repeat")); },
+           "Copies the tensor `repeats` times along each dimension.");
+  b.function(
+      "tile", [](const Tensor& input, const IntList& dims) { return ops::tile(input, dims); }, py::arg("input"),
+      py::arg("dims"), "Copies the tensor `dims` times, filling missing dimensions with 1.");
+  b.method("tile", [](const Tensor& self, const py::args& dims) { return ops::tile(self, sizes_from_args(dims, "tile")); },
+           "Copies the tensor `dims` times, filling missing dimensions with 1.");
+  b.both(
+      "repeat_interleave",
+      [](const Tensor& input, const std::variant<int64_t, Tensor>& repeats, std::optional<int64_t> dim) {
+        if (const auto* count = std::get_if<int64_t>(&repeats)) return ops::repeat_interleave(input, *count, dim);
+        return ops::repeat_interleave(input, std::get<Tensor>(repeats), dim);
+      },
+      py::arg("repeats"), py::arg("dim") = py::none(), "Every element several times in a row.");
+  b.function(
+      "pad",
+      [](const Tensor& input, const Dims& padding, const std::string& mode, std::optional<double> value) {
+        return ops::pad(input, padding, mode, value.value_or(0));
+      },
+      py::arg("input"), py::arg("pad"), py::arg("mode") = "constant", py::arg("value") = py::none(),
+      "Pads (left, right) pairs from the last dimension on; negative amounts crop.\n\n"
+      "Args:\n    mode: constant, reflect, replicate or circular.\n\n"
+      "Raises:\n    RuntimeError: if the padding does not fit the input.");
+}
+
+}  // namespace
+
+void bind_join(Binder& b) {
+  for (const char* name : {"cat", "concat", "concatenate"})
+    b.function(name, &ops::cat, py::arg("tensors"), py::arg("dim") = 0, "Joins tensors along an existing dimension.");
+  b.function("stack", &ops::stack, py::arg("tensors"), py::arg("dim") = 0, "Joins tensors along a new dimension.");
+  b.function("hstack", [](const std::vector<Tensor>& tensors) {
+    return ops::cat(tensors, !tensors.empty() && tensors[0].dim() > 1 ? 1 : 0);
+  }, py::arg("tensors"), "Joins tensors column-wise (vectors end to end).");
+  b.function("vstack", [](const std::vector<Tensor>& tensors) {
+    std::vector<Tensor> rows;
+    for (const Tensor& tensor : tensors) rows.push_back(tensor.dim() < 2 ? ops::reshape(tensor, {1, -1}) : tensor);
+    return ops::cat(rows, 0);
+  }, py::arg("tensors"), "Joins tensors row-wise.");
+  b.function("split", &split, py::arg("tensor"), py::arg("split_size_or_sections"), py::arg("dim") = 0,
+             "Views of a length each, or of the lengths given.");
+  b.method("split", &split, py::arg("split_size"), py::arg("dim") = 0,
+           "Views of a length each, or of the lengths given.");
+  b.both("split_with_sizes",
+         [](const Tensor& input, const std::vector<int64_t>& sizes, int64_t dim) {
+           return as_tuple(ops::split(input, sizes, dim));
+         },
+         py::arg("split_sizes"), py::arg("dim") = 0, "Views of the lengths given.");
+  b.both("chunk",
+         [](const Tensor& input, int64_t chunks, int64_t dim) { return as_tuple(ops::chunk(input, chunks, dim)); },
+         py::arg("chunks"), py::arg("dim") = 0, "At most `chunks` views of equal length (the last may be shorter).");
+  b.both("tensor_split",
+         [](const Tensor& input, const std::variant<int64_t, Dims>& sections, int64_t dim) {
+           if (const auto* count = std::get_if<int64_t>(&sections)) return as_tuple(ops::tensor_split(input, *count, dim));
+           return as_tuple(ops::tensor_split(input, std::get<Dims>(sections), dim));
+         },
+         py::arg("indices_or_sections"), py::arg("dim") = 0, "Exactly n views, or views between positions.");
+  b.both("unbind", [](const Tensor& input, int64_t dim) { return as_tuple(ops::unbind(input, dim)); },
+         py::arg("dim") = 0, "All slices along dim.");
+  bind_rearranging(b);
+}
+
+}  // namespace rushlight::bindings
