@@ -13,6 +13,8 @@ void bind_autograd(py::module_& m, TensorClass& tensor);
 
 void bind_copy(Binder& b);
 void bind_view(Binder& b);
+void bind_join(Binder& b);
+void bind_indexing(Binder& b);
 void bind_arithmetic(Binder& b);
 
 }  // namespace rushlight::bindings

@@ -89,7 +89,8 @@ Parsed parse(const Tensor& self, py::handle key) {
     } else if (PyBool_Check(item.ptr())) {
       parsed.view = ops::unsqueeze(parsed.view, dim);
       index_with(dim++, ops::full({1}, item.ptr() == Py_True ? 1 : 0, DType::Bool));
-    } else if (is_tensor(item) || py::isinstance<py::sequence>(item) || py::hasattr(item, "__array__")) {
+    } else if (is_tensor(item) || py::isinstance<py::list>(item) || py::isinstance<py::tuple>(item) ||
+               py::hasattr(item, "__array__")) {
       const Tensor index = is_tensor(item) ? py::cast<Tensor>(item) : make_tensor(item);
       RUSHLIGHT_CHECK_INDEX(is_integral(index.dtype()) || index.numel() == 0,
                             "tensors used as indices must be long, int, byte or bool tensors, got ",

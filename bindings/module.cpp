@@ -13,5 +13,7 @@ PYBIND11_MODULE(_core, m) {
   bind_autograd(m, b.tensor);
   bind_copy(b);
   bind_view(b);
+  bind_join(b);
+  bind_indexing(b);
   bind_arithmetic(b);
 }
