@@ -70,8 +70,9 @@ class PythonNode : public Node {
   Grads apply(Grads& grads) override {
     const py::gil_scoped_acquire gil;
     Grads out = to_grads((*backward_)(to_tuple(grads)));
-    RUSHLIGHT_CHECK(out.size() == next.size(), "function ", name(), " returned an incorrect number of gradients (expected ",
-                    next.size(), ", got ", out.size(), ")");
+    RUSHLIGHT_CHECK(out.size() == next.size(), "function ", name(),
+                    " returned an incorrect number of gradients (expected ", next.size(), ", got ",
+                    out.size(), ")");
     return out;
   }
   void release_saved() override {
@@ -84,19 +85,22 @@ class PythonNode : public Node {
   SharedObject release_;
 };
 
-std::shared_ptr<Node> record_function(const std::string& name, const std::vector<std::optional<Tensor>>& inputs,
-                                      const std::vector<std::optional<Tensor>>& outputs, py::function backward,
-                                      py::function release) {
-  auto node = autograd::make_node<PythonNode>(name, outputs.size(), share(std::move(backward)), share(std::move(release)));
+std::shared_ptr<Node> record_function(const std::string& name,
+                                      const std::vector<std::optional<Tensor>>& inputs,
+                                      const std::vector<std::optional<Tensor>>& outputs,
+                                      py::function backward, py::function release) {
+  auto node = autograd::make_node<PythonNode>(name, outputs.size(), share(std::move(backward)),
+                                              share(std::move(release)));
   for (const auto& input : inputs) autograd::detail::connect(*node, input.value_or(Tensor()));
   for (size_t i = 0; i < outputs.size(); ++i)
     if (outputs[i].has_value()) autograd::detail::attach(*outputs[i], node, static_cast<int>(i));
   return node;
 }
 
-std::vector<Tensor> run_backward(const std::vector<Tensor>& tensors, const std::vector<std::optional<Tensor>>& grads,
-                                 bool retain_graph, bool create_graph,
-                                 const std::optional<std::vector<Tensor>>& inputs, bool accumulate) {
+std::vector<Tensor> run_backward(const std::vector<Tensor>& tensors,
+                                 const std::vector<std::optional<Tensor>>& grads, bool retain_graph,
+                                 bool create_graph, const std::optional<std::vector<Tensor>>& inputs,
+                                 bool accumulate) {
   std::vector<Tensor> start;
   for (const auto& grad : grads) start.push_back(grad.value_or(Tensor()));
   const py::gil_scoped_release release;
@@ -107,10 +111,12 @@ std::vector<Tensor> run_backward(const std::vector<Tensor>& tensors, const std::
 void bind_node(py::module_& m) {
   py::class_<Node, std::shared_ptr<Node>>(m, "Node", py::dynamic_attr(), "A differentiable op in the graph.")
       .def("name", &Node::name, "PyTorch's name, for example 'MulBackward0'.")
-      .def("__repr__", [](py::object self) {
-        return py::str("<{} object at {}>").format(py::cast<Node&>(self).name(),
-                                                   py::str("0x{:x}").format(py::int_(reinterpret_cast<uintptr_t>(self.ptr()))));
-      })
+      .def("__repr__",
+           [](py::object self) {
+             return py::str("<{} object at {}>")
+                 .format(py::cast<Node&>(self).name(),
+                         py::str("0x{:x}").format(py::int_(reinterpret_cast<uintptr_t>(self.ptr()))));
+           })
       .def_property_readonly(
           "next_functions",
           [](const Node& self) {
@@ -120,18 +126,21 @@ void bind_node(py::module_& m) {
             return result;
           },
           "((node, number of its result), ...), one for each input; (None, 0) for inputs without gradient.")
-      .def_property_readonly("_source", [](const Node& self) { return self.source().describe(); },
-                             "The user's line that ran the op.")
+      .def_property_readonly(
+          "_source", [](const Node& self) { return self.source().describe(); },
+          "The user's line that ran the op.")
       .def("_sequence_nr", &Node::sequence)
-      .def("_saved", [](Node& self, size_t i) { return self.saved(i); }, py::arg("i"))
-      .def_property_readonly("variable",
-                             [](Node& self) {
-                               auto* leaf = dynamic_cast<autograd::AccumulateGrad*>(&self);
-                               if (leaf == nullptr)
-                                 throw py::attribute_error(str("'", self.name(), "' object has no attribute 'variable'"));
-                               return leaf->variable();
-                             },
-                             "The leaf an AccumulateGrad adds to.")
+      .def(
+          "_saved", [](Node& self, size_t i) { return self.saved(i); }, py::arg("i"))
+      .def_property_readonly(
+          "variable",
+          [](Node& self) {
+            auto* leaf = dynamic_cast<autograd::AccumulateGrad*>(&self);
+            if (leaf == nullptr)
+              throw py::attribute_error(str("'", self.name(), "' object has no attribute 'variable'"));
+            return leaf->variable();
+          },
+          "The leaf an AccumulateGrad adds to.")
       .def("_add_prehook",
            [](Node& self, py::function hook) {
              const int64_t id = autograd::next_hook_id();
@@ -164,16 +173,23 @@ void bind_flags(TensorClass& c) {
       .def_property_readonly("grad_fn", &autograd::grad_fn, "The node that made it; None for leaves.")
       .def_property(
           "grad", &autograd::grad_of,
-          [](const Tensor& self, std::optional<Tensor> grad) { autograd::set_grad(self, grad.value_or(Tensor())); },
+          [](const Tensor& self, std::optional<Tensor> grad) {
+            autograd::set_grad(self, grad.value_or(Tensor()));
+          },
           "The gradient accumulated by backward; None before.")
-      .def_property_readonly("output_nr", [](const Tensor& self) { return autograd::gradient_edge(self).output; })
-      .def_property_readonly("_version", [](const Tensor& self) { return self.storage().version(); },
-                             "Number of in-place changes of the memory.")
+      .def_property_readonly("output_nr",
+                             [](const Tensor& self) { return autograd::gradient_edge(self).output; })
+      .def_property_readonly(
+          "_version", [](const Tensor& self) { return self.storage().version(); },
+          "Number of in-place changes of the memory.")
       .def("_is_view", [](const Tensor& self) { return self.impl()->view_base != nullptr; })
       .def_property_readonly("_base", [](const Tensor& self) { return Tensor(self.impl()->view_base); })
-      .def("is_inference", [](const Tensor& self) { return self.impl()->inference; }, "Made in inference mode.")
-      .def("detach", [](const Tensor& self) { return autograd::detach(self); },
-           "The same memory outside the graph.")
+      .def(
+          "is_inference", [](const Tensor& self) { return self.impl()->inference; },
+          "Made in inference mode.")
+      .def(
+          "detach", [](const Tensor& self) { return autograd::detach(self); },
+          "The same memory outside the graph.")
       .def(
           "detach_",
           [](const Tensor& self) {
@@ -187,14 +203,18 @@ void bind_flags(TensorClass& c) {
           },
           "Takes this tensor out of the graph, in place.")
       .def("retain_grad", &autograd::retain_grad, "Keeps the gradient of a non-leaf in .grad.")
-      .def_property_readonly("retains_grad", [](const Tensor& self) {
-        return self.impl()->grad != nullptr && self.impl()->grad->retains_grad && !autograd::is_leaf(self);
-      })
-      .def("_add_hook", [](const Tensor& self, py::function hook) {
-        return autograd::register_hook(self, tensor_hook(std::move(hook)));
-      })
-      .def("_hook_owner", [](const Tensor& self) { return autograd::gradient_edge(self).node; },
-           "The node whose hooks are this tensor's.");
+      .def_property_readonly("retains_grad",
+                             [](const Tensor& self) {
+                               return self.impl()->grad != nullptr && self.impl()->grad->retains_grad &&
+                                      !autograd::is_leaf(self);
+                             })
+      .def("_add_hook",
+           [](const Tensor& self, py::function hook) {
+             return autograd::register_hook(self, tensor_hook(std::move(hook)));
+           })
+      .def(
+          "_hook_owner", [](const Tensor& self) { return autograd::gradient_edge(self).node; },
+          "The node whose hooks are this tensor's.");
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ int64_t consumed(py::handle item) {
 
 int64_t slice_bound(PyObject* bound, int64_t missing) {
   if (bound == Py_None) return missing;
-  RUSHLIGHT_CHECK_TYPE(PyIndex_Check(bound), "slice indices must be integers or None or have an __index__ method, got ",
+  RUSHLIGHT_CHECK_TYPE(PyIndex_Check(bound),
+                       "slice indices must be integers or None or have an __index__ method, got ",
                        std::string(py::repr(py::type::handle_of(bound))));
   const Py_ssize_t value = PyNumber_AsSsize_t(bound, nullptr);  // clips
   if (value == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
@@ -64,10 +65,12 @@ Parsed parse(const Tensor& self, py::handle key) {
   bool ellipsis = false;
   for (const py::handle item : items) {
     given += consumed(item);
-    RUSHLIGHT_CHECK_INDEX(item.ptr() != Py_Ellipsis || !ellipsis, "an index can only have a single ellipsis ('...')");
+    RUSHLIGHT_CHECK_INDEX(item.ptr() != Py_Ellipsis || !ellipsis,
+                          "an index can only have a single ellipsis ('...')");
     ellipsis = ellipsis || item.ptr() == Py_Ellipsis;
   }
-  RUSHLIGHT_CHECK_INDEX(given <= self.dim(), "too many indices for tensor of dimension ", self.dim(), ": got ", given);
+  RUSHLIGHT_CHECK_INDEX(given <= self.dim(), "too many indices for tensor of dimension ", self.dim(),
+                        ": got ", given);
   Parsed parsed{self, {}, false};
   const auto index_with = [&](int64_t dim, Tensor index) {
     parsed.indices.resize(static_cast<size_t>(dim) + 1);
@@ -107,8 +110,10 @@ Parsed parse(const Tensor& self, py::handle key) {
         if (mask) continue;
       }
     } else {
-      throw IndexError(str("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-                           "indices (got ", std::string(py::str(py::type::handle_of(item).attr("__name__"))), ")"));
+      throw IndexError(
+          str("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+              "indices (got ",
+              std::string(py::str(py::type::handle_of(item).attr("__name__"))), ")"));
     }
   }
   return parsed;
@@ -135,8 +140,9 @@ void set_item(const Tensor& self, py::handle key, py::handle value) {
     source = py::cast<Tensor>(value);
   } else {
     source = number_to_tensor(value);
-    RUSHLIGHT_CHECK_TYPE(source.defined(), "can't assign a ", std::string(py::str(py::type::handle_of(value).attr("__name__"))),
-                         " to a torch.", dtype_name(self.dtype()), " tensor: expected a number or a Tensor");
+    RUSHLIGHT_CHECK_TYPE(source.defined(), "can't assign a ",
+                         std::string(py::str(py::type::handle_of(value).attr("__name__"))), " to a torch.",
+                         dtype_name(self.dtype()), " tensor: expected a number or a Tensor");
     source = ops::to(source, self.dtype());
   }
   if (!parsed.advanced) {
@@ -156,23 +162,25 @@ std::vector<Tensor> index_list(const std::vector<std::optional<Tensor>>& indices
 
 void bind_indexing(Binder& b) {
   b.method("__getitem__", &get_item, py::arg("index"),
-           "A view (integers, slices with positive steps, None, ...), or a copy picked by masks and integer tensors.\n\n"
+           "A view (integers, slices with positive steps, None, ...), or a copy picked by masks and integer "
+           "tensors.\n\n"
            "Raises:\n    IndexError: out of range, too many indices, masks of another shape.\n"
            "    ValueError: a negative step (use flip()).");
   b.method("__setitem__", &set_item, py::arg("index"), py::arg("value"),
            "Writes a number, or a tensor that broadcasts, to the indexed elements.");
   b.both(
       "index_put",
-      [](const Tensor& input, const std::vector<std::optional<Tensor>>& indices, const Tensor& values, bool accumulate) {
-        return ops::index_put(input, index_list(indices), values, accumulate);
-      },
+      [](const Tensor& input, const std::vector<std::optional<Tensor>>& indices, const Tensor& values,
+         bool accumulate) { return ops::index_put(input, index_list(indices), values, accumulate); },
       py::arg("indices"), py::arg("values"), py::arg("accumulate") = false,
-      "A copy in which the elements at `indices` are `values` (or have them added).");
+      "A copy in which the elements at `indices` are `values` (or have them added).\n\n"
+      "Shapes:\n    input (...), values broadcast to the indexed shape -> (...)\n\n"
+      "Raises:\n    IndexError: for indices out of range.\n    RuntimeError: if types differ or values do "
+      "not broadcast.");
   b.method(
       "index_put_",
-      [](const Tensor& self, const std::vector<std::optional<Tensor>>& indices, const Tensor& values, bool accumulate) {
-        return ops::index_put_(self, index_list(indices), values, accumulate);
-      },
+      [](const Tensor& self, const std::vector<std::optional<Tensor>>& indices, const Tensor& values,
+         bool accumulate) { return ops::index_put_(self, index_list(indices), values, accumulate); },
       py::arg("indices"), py::arg("values"), py::arg("accumulate") = false,
       "Writes (or adds) `values` at `indices`, in place.");
   b.both(
@@ -182,11 +190,14 @@ void bind_indexing(Binder& b) {
         if (!as_tuple) return py::cast(places);
         const Tensor table = input.dim() == 0 ? ops::nonzero(ops::reshape(input, {1})) : places;
         py::tuple columns(static_cast<size_t>(table.size(1)));
-        for (int64_t d = 0; d < table.size(1); ++d) columns[static_cast<size_t>(d)] = ops::select(table, 1, d);
+        for (int64_t d = 0; d < table.size(1); ++d)
+          columns[static_cast<size_t>(d)] = ops::select(table, 1, d);
         return std::move(columns);
       },
       py::kw_only(), py::arg("as_tuple") = false,
-      "Positions of the nonzero elements: (count, dim), or one (count,) tensor a dimension.");
+      "Positions of the nonzero elements, in row-major order.\n\n"
+      "Shapes:\n    (...) -> (count, dims); with as_tuple, one (count,) tensor a dimension\n\n"
+      "Raises:\n    nothing");
 }
 
 }  // namespace rushlight::bindings

@@ -55,7 +55,8 @@ bool is_ours(PyCodeObject* code) {
     const char* file = PyUnicode_AsUTF8(code->co_filename);
     if (file == nullptr) PyErr_Clear();
     const std::string& folder = package_folder();
-    entry->second = file != nullptr && !folder.empty() && std::strncmp(file, folder.c_str(), folder.size()) == 0;
+    entry->second =
+        file != nullptr && !folder.empty() && std::strncmp(file, folder.c_str(), folder.size()) == 0;
   }
   last = code;
   last_ours = entry->second;
@@ -109,8 +110,9 @@ void bind_runtime(py::module_& m) {
   m.def("_set_package_folder", [](const std::string& folder) { package_folder() = folder; });
 
   m.def("get_num_threads", [] { return num_threads(); }, "Number of threads an op may use.");
-  m.def("set_num_threads", [](int64_t count) { set_num_threads(count); }, py::arg("num_threads"),
-        "Sets the number of threads an op may use.\n\nRaises:\n    ValueError: unless it is 1 or more.");
+  m.def(
+      "set_num_threads", [](int64_t count) { set_num_threads(count); }, py::arg("num_threads"),
+      "Sets the number of threads an op may use.\n\nRaises:\n    ValueError: unless it is 1 or more.");
   m.def(
       "memory_stats",
       [] {

@@ -44,7 +44,8 @@ py::object nested_list(const Tensor& self, size_t dim, int64_t offset) {
 
 bool truth(const Tensor& self) {
   RUSHLIGHT_CHECK(self.numel() != 0, "Boolean value of Tensor with no values is ambiguous");
-  RUSHLIGHT_CHECK(self.numel() == 1, "Boolean value of Tensor with more than one value is ambiguous: got shape ",
+  RUSHLIGHT_CHECK(self.numel() == 1,
+                  "Boolean value of Tensor with more than one value is ambiguous: got shape ",
                   to_string(self.sizes()), ". Use any() or all()");
   return py::bool_(item(self));
 }
@@ -54,7 +55,8 @@ void set_data(const Tensor& self, const Tensor& other) {
   TensorImpl& to = *self.impl();
   const TensorImpl& from = *other.impl();
   RUSHLIGHT_CHECK(!self.requires_grad() || is_floating(from.dtype),
-                  "data set to a tensor that requires gradients must be floating point, got ", dtype_name(from.dtype));
+                  "data set to a tensor that requires gradients must be floating point, got ",
+                  dtype_name(from.dtype));
   to.storage = from.storage;
   to.sizes = from.sizes;
   to.strides = from.strides;
@@ -66,7 +68,8 @@ void set_data(const Tensor& self, const Tensor& other) {
 }
 
 void bind_geometry(TensorClass& c) {
-  c.def_property_readonly("shape", [](const Tensor& self) { return make_size(self.sizes()); }, "Sizes, as a tuple.")
+  c.def_property_readonly(
+       "shape", [](const Tensor& self) { return make_size(self.sizes()); }, "Sizes, as a tuple.")
       .def(
           "size",
           [](const Tensor& self, std::optional<int64_t> dim) -> py::object {
@@ -87,16 +90,21 @@ void bind_geometry(TensorClass& c) {
       .def("numel", member<&Tensor::numel>, "Number of elements.")
       .def("nelement", member<&Tensor::numel>, "Number of elements.")
       .def("storage_offset", member<&Tensor::offset>, "First element's place in the storage, in elements.")
-      .def("element_size", [](const Tensor& self) { return dtype_size(self.dtype()); }, "Bytes of one element.")
+      .def(
+          "element_size", [](const Tensor& self) { return dtype_size(self.dtype()); },
+          "Bytes of one element.")
       .def_property_readonly("itemsize", [](const Tensor& self) { return dtype_size(self.dtype()); })
       .def_property_readonly("nbytes", member<&Tensor::nbytes>, "Bytes of all elements.")
       .def_property_readonly("dtype", member<&Tensor::dtype>, "Element type.")
-      .def("data_ptr", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(self.raw_data()); },
-           "Address of the first element.")
-      .def("_storage_key", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(&self.storage()); },
-           "Equal for tensors that share memory.")
+      .def(
+          "data_ptr", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(self.raw_data()); },
+          "Address of the first element.")
+      .def(
+          "_storage_key", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(&self.storage()); },
+          "Equal for tensors that share memory.")
       .def("_storage_nbytes", [](const Tensor& self) { return self.storage().nbytes(); })
-      .def("_is_channels_last", member<&Tensor::is_channels_last>, "Physical order N, H, W, C (see Note [Physical layout]).")
+      .def("_is_channels_last", member<&Tensor::is_channels_last>,
+           "Physical order N, H, W, C (see Note [Physical layout]).")
       .def("is_floating_point", [](const Tensor& self) { return is_floating(self.dtype()); })
       .def("is_complex", [](const Tensor&) { return false; })
       .def("is_signed", [](const Tensor& self) { return self.dtype() > DType::UInt8; });
@@ -119,9 +127,10 @@ TensorClass bind_tensor(py::module_& m) {
       .def("__int__", [](const Tensor& self) { return py::int_(item(self)); })
       .def("__index__",
            [](const Tensor& self) {
-             RUSHLIGHT_CHECK_TYPE(self.numel() == 1 && is_integral(self.dtype()),
-                                  "only integer tensors of a single element can be converted to an index, got ",
-                                  dtype_name(self.dtype()), " of shape ", to_string(self.sizes()));
+             RUSHLIGHT_CHECK_TYPE(
+                 self.numel() == 1 && is_integral(self.dtype()),
+                 "only integer tensors of a single element can be converted to an index, got ",
+                 dtype_name(self.dtype()), " of shape ", to_string(self.sizes()));
              return py::int_(item(self));
            })
       .def("__len__",
@@ -132,7 +141,8 @@ TensorClass bind_tensor(py::module_& m) {
       .def("__hash__", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(self.impl()) >> 4; })
       .def_property(
           "data", [](const Tensor& self) { return autograd::detach(self); }, &set_data,
-          "The tensor's memory outside the graph. Unlike torch's, a change through it is noticed by backward.");
+          "The tensor's memory outside the graph. Unlike torch's, a change through it is noticed by "
+          "backward.");
   m.def("get_default_dtype", &default_dtype, "The type of new floating tensors.");
   m.def("set_default_dtype", &set_default_dtype, py::arg("d"),
         "Sets the type of new floating tensors.\n\nRaises:\n    TypeError: if it is not a floating type.");

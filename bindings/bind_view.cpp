@@ -127,6 +127,31 @@ void bind_view(Binder& b) {
         return ops::sum_to_size(self, sizes_from_args(sizes, "sum_to_size"));
       },
       "Sums until the shape is `size`: the adjoint of expand.");
+  b.both(
+      "ravel", [](const Tensor& input) { return ops::flatten(input, 0, -1); },
+      "All elements as one dimension; a view where possible.\n\n"
+      "Shapes:\n    (...) -> (n,)\n\n"
+      "Raises:\n    nothing");
+  b.method(
+      "view_as", [](const Tensor& self, const Tensor& other) { return ops::view(self, other.sizes()); },
+      py::arg("other"), "view() with the shape of another tensor.");
+  b.method(
+      "reshape_as", [](const Tensor& self, const Tensor& other) { return ops::reshape(self, other.sizes()); },
+      py::arg("other"), "reshape() with the shape of another tensor.");
+  b.method(
+      "expand_as", [](const Tensor& self, const Tensor& other) { return ops::expand(self, other.sizes()); },
+      py::arg("other"), "expand() with the shape of another tensor.");
+  b.tensor.def_property_readonly(
+      "T",
+      [](const Tensor& self) {
+        Dims reversed;
+        for (int64_t d = self.dim(); d-- > 0;) reversed.push_back(d);
+        return ops::permute(self, reversed);
+      },
+      "All dimensions in reverse order.");
+  b.tensor.def_property_readonly(
+      "mT", [](const Tensor& self) { return ops::transpose(self, -2, -1); },
+      "The last two dimensions swapped.");
 }
 
 }  // namespace rushlight::bindings

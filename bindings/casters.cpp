@@ -22,8 +22,8 @@ void bind_dtype(py::module_& m) {
       .def("__reduce__", [](const DTypeObject& d) { return py::str(dtype_name(d.value)); })
       .def_property_readonly("is_floating_point", [](const DTypeObject& d) { return is_floating(d.value); })
       .def_property_readonly("is_complex", [](const DTypeObject&) { return false; })
-      .def_property_readonly("is_signed",
-                             [](const DTypeObject& d) { return d.value != DType::Bool && d.value != DType::UInt8; })
+      .def_property_readonly(
+          "is_signed", [](const DTypeObject& d) { return d.value != DType::Bool && d.value != DType::UInt8; })
       .def_property_readonly("itemsize", [](const DTypeObject& d) { return dtype_size(d.value); });
   for (int i = 0; i < kNumDTypes; ++i) {
     const auto dtype = static_cast<DType>(i);
@@ -47,10 +47,14 @@ bool load_dtype(py::handle src, DType* dtype) {
       *dtype = static_cast<DType>(i);
       return true;
     }
-  if (src.ptr() == reinterpret_cast<PyObject*>(&PyFloat_Type)) *dtype = DType::Float64;
-  else if (src.ptr() == reinterpret_cast<PyObject*>(&PyLong_Type)) *dtype = DType::Int64;
-  else if (src.ptr() == reinterpret_cast<PyObject*>(&PyBool_Type)) *dtype = DType::Bool;
-  else return false;
+  if (src.ptr() == reinterpret_cast<PyObject*>(&PyFloat_Type))
+    *dtype = DType::Float64;
+  else if (src.ptr() == reinterpret_cast<PyObject*>(&PyLong_Type))
+    *dtype = DType::Int64;
+  else if (src.ptr() == reinterpret_cast<PyObject*>(&PyBool_Type))
+    *dtype = DType::Bool;
+  else
+    return false;
   return true;
 }
 
@@ -79,7 +83,8 @@ Tensor number_to_tensor(py::handle src) {
 
 Dims sizes_from_args(const py::args& args, const char* what) {
   py::detail::make_caster<Dims> caster;
-  const bool nested = args.size() == 1 && (py::isinstance<py::tuple>(args[0]) || py::isinstance<py::list>(args[0]));
+  const bool nested =
+      args.size() == 1 && (py::isinstance<py::tuple>(args[0]) || py::isinstance<py::list>(args[0]));
   const py::object sequence = nested ? py::object(args[0]) : py::object(args);
   RUSHLIGHT_CHECK_TYPE(caster.load(sequence, false), what, "(): expected ints or one tuple of ints, got ",
                        std::string(py::repr(args)));
@@ -87,7 +92,8 @@ Dims sizes_from_args(const py::args& args, const char* what) {
 }
 
 py::object make_size(const Dims& sizes) {
-  static PyObject* size_class = py::object(py::module_::import("rushlight._size").attr("Size")).release().ptr();
+  static PyObject* size_class =
+      py::object(py::module_::import("rushlight._size").attr("Size")).release().ptr();
   return py::reinterpret_borrow<py::object>(size_class)(py::cast(sizes));
 }
 

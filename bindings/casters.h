@@ -88,8 +88,8 @@ struct type_caster<rushlight::Tensor> {
   }
   static handle cast(const rushlight::Tensor& src, return_value_policy, handle parent) {
     if (!src.defined()) return none().release();
-    return type_caster<std::shared_ptr<rushlight::TensorImpl>>::cast(src.shared(),
-                                                                     return_value_policy::take_ownership, parent);
+    return type_caster<std::shared_ptr<rushlight::TensorImpl>>::cast(
+        src.shared(), return_value_policy::take_ownership, parent);
   }
 };
 
@@ -173,7 +173,8 @@ struct type_caster<rushlight::bindings::Device> {
     if (src.is_none()) return true;
     const std::string given = str(src);
     if (given == "cpu" || given == "cpu:0") return true;
-    throw rushlight::Error(rushlight::str("rushlight runs on the CPU only: expected device 'cpu', got '", given, "'"));
+    throw rushlight::Error(
+        rushlight::str("rushlight runs on the CPU only: expected device 'cpu', got '", given, "'"));
   }
 };
 

@@ -52,7 +52,8 @@ Tensor fitted(const Node& node, int output, Tensor grad, const std::string& from
       sums = meta.sizes[i] == size || meta.sizes[i] == 1;
     }
     RUSHLIGHT_CHECK(sums, from, " returned an invalid gradient: got ", to_string(grad.sizes()),
-                    " but expected shape compatible with ", to_string(meta.sizes), ", the result of ", place(node));
+                    " but expected shape compatible with ", to_string(meta.sizes), ", the result of ",
+                    place(node));
     grad = grad_sum_to(grad, meta.sizes);
   }
   if (grad.dtype() != meta.dtype) {
@@ -236,7 +237,8 @@ class Engine {
       Tensor& grad = grads[hook.output];
       if (!grad.defined()) continue;
       Tensor replaced = hook.tensor_hook(grad);
-      if (replaced.defined()) grad = fitted(node, hook.output, std::move(replaced), "a hook of " + place(node));
+      if (replaced.defined())
+        grad = fitted(node, hook.output, std::move(replaced), "a hook of " + place(node));
     }
     for (const HookEntry& hook : hooks.pre) {
       Grads replaced = hook.node_hook(grads, Grads());
@@ -262,7 +264,8 @@ class Engine {
 
 std::vector<Tensor> run_backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads,
                                  const BackwardOptions& options, const std::vector<Tensor>* inputs) {
-  RUSHLIGHT_CHECK(roots.size() == grads.size(), "got ", roots.size(), " tensors and ", grads.size(), " gradients");
+  RUSHLIGHT_CHECK(roots.size() == grads.size(), "got ", roots.size(), " tensors and ", grads.size(),
+                  " gradients");
   RUSHLIGHT_CHECK_VALUE(inputs == nullptr || !inputs->empty() || !options.accumulate,
                         "`inputs` argument to `backward` cannot be empty.");
   std::vector<Edge> edges;
@@ -271,7 +274,8 @@ std::vector<Tensor> run_backward(const std::vector<Tensor>& roots, const std::ve
     const Tensor& root = roots[i];
     Edge edge = gradient_edge(root);
     RUSHLIGHT_CHECK(edge.node != nullptr, "element ", i,
-                    " of tensors does not require grad and does not have a grad_fn (shape ", to_string(root.sizes()),
+                    " of tensors does not require grad and does not have a grad_fn (shape ",
+                    to_string(root.sizes()),
                     "): nothing in its history requires grad, or it was made under no_grad() or detach()");
     Tensor grad = grads[i];
     if (!grad.defined()) {
@@ -280,7 +284,8 @@ std::vector<Tensor> run_backward(const std::vector<Tensor>& roots, const std::ve
       grad = grad_ones(root.sizes(), root.dtype());
     } else {
       RUSHLIGHT_CHECK(grad.sizes() == root.sizes(), "Mismatch in shape: grad_output[", i, "] has a shape of ",
-                      to_string(grad.sizes()), " and output[", i, "] has a shape of ", to_string(root.sizes()), ".");
+                      to_string(grad.sizes()), " and output[", i, "] has a shape of ",
+                      to_string(root.sizes()), ".");
       RUSHLIGHT_CHECK(is_floating(grad.dtype()), "grad_output[", i, "] must be floating point, got ",
                       dtype_name(grad.dtype()));
       if (grad.dtype() != root.dtype()) grad = grad_cast(grad, root.dtype());

@@ -8,9 +8,9 @@
 namespace rushlight::autograd {
 
 struct BackwardOptions {
-  bool retain_graph = false;   // keep saved tensors for another backward
-  bool create_graph = false;   // record the backward itself
-  bool accumulate = true;      // add to .grad of leaves (backward); false: only capture (grad)
+  bool retain_graph = false;  // keep saved tensors for another backward
+  bool create_graph = false;  // record the backward itself
+  bool accumulate = true;     // add to .grad of leaves (backward); false: only capture (grad)
 };
 
 // Sends `grads` (same number as `roots`; undefined means ones, for one-element roots only) through the

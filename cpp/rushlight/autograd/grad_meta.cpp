@@ -78,8 +78,8 @@ class CopySlices : public Node {
     inside[0] = grad_clone(inside[0]);
     Grads through = fn_->apply(inside);
     if (needs(0)) {
-      Tensor slice = !through.empty() && through[0].defined() ? through[0]
-                                                              : grad_zeros(view_.sizes, grads[0].dtype());
+      Tensor slice =
+          !through.empty() && through[0].defined() ? through[0] : grad_zeros(view_.sizes, grads[0].dtype());
       out[0] = grad_as_strided_scatter(grads[0], slice, base_, view_);
     }
     for (size_t i = 1; i < through.size(); ++i) out[i] = through[i];
@@ -146,7 +146,8 @@ void set_requires_grad(const Tensor& tensor, bool requires_grad) {
                   ". To use a computed variable in a subgraph that does not require differentiation use "
                   "var_no_grad = var.detach()");
   RUSHLIGHT_CHECK(!requires_grad || is_floating(tensor.dtype()),
-                  "only Tensors of floating point dtype can require gradients, got ", dtype_name(tensor.dtype()));
+                  "only Tensors of floating point dtype can require gradients, got ",
+                  dtype_name(tensor.dtype()));
   RUSHLIGHT_CHECK(!requires_grad || !tensor.impl()->inference || inference_mode(),
                   "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed");
   if (is_leaf(tensor)) grad_meta(tensor).requires_grad = requires_grad;
@@ -182,7 +183,9 @@ void retain_grad(const Tensor& tensor) {
   edge.node->hooks().retain.push_back({edge.output, tensor.shared()});
 }
 
-Tensor grad_of(const Tensor& tensor) { return tensor.impl()->grad != nullptr ? tensor.impl()->grad->grad : Tensor(); }
+Tensor grad_of(const Tensor& tensor) {
+  return tensor.impl()->grad != nullptr ? tensor.impl()->grad->grad : Tensor();
+}
 
 void set_grad(const Tensor& tensor, const Tensor& grad) {
   if (grad.defined()) {
@@ -253,8 +256,9 @@ InPlace::InPlace(const Tensor& self, const char* op) : before(self) {
                     ": unsupported operation: more than one element of the written-to tensor (shape ",
                     to_string(impl.sizes), ", strides ", to_string(impl.strides),
                     ") refers to a single memory location. Please clone() the tensor before the operation");
-  RUSHLIGHT_CHECK(!impl.inference || inference_mode(), op,
-                  ": Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first");
+  RUSHLIGHT_CHECK(
+      !impl.inference || inference_mode(), op,
+      ": Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first");
   if (!grad_enabled()) return;
   if (self.requires_grad()) {
     RUSHLIGHT_CHECK(!is_leaf(self), op,
@@ -262,17 +266,20 @@ InPlace::InPlace(const Tensor& self, const char* op) : before(self) {
                     to_string(impl.sizes), "). Use torch.no_grad(), or work on a clone");
     RUSHLIGHT_CHECK(impl.view_base == nullptr || !is_leaf(Tensor(impl.view_base)), op,
                     ": a view of a leaf Variable that requires grad is being used in an in-place operation "
-                    "(view ", to_string(impl.sizes), " of ", to_string(impl.view_base ? impl.view_base->sizes : Dims()),
+                    "(view ",
+                    to_string(impl.sizes), " of ", to_string(impl.view_base ? impl.view_base->sizes : Dims()),
                     "). Use torch.no_grad(), or work on a clone");
-    RUSHLIGHT_CHECK(impl.view_base == nullptr || grad_fn(self)->results.size() == 1, op,
-                    ": Output of ", grad_fn(self)->name(),
-                    " is a view and is being modified inplace. This view is the output of a function that returns "
-                    "multiple views; such functions do not allow the output views to be modified inplace. Use a "
-                    "single-view function or clone() it");
+    RUSHLIGHT_CHECK(
+        impl.view_base == nullptr || grad_fn(self)->results.size() == 1, op, ": Output of ",
+        grad_fn(self)->name(),
+        " is a view and is being modified inplace. This view is the output of a function that returns "
+        "multiple views; such functions do not allow the output views to be modified inplace. Use a "
+        "single-view function or clone() it");
   } else if (impl.view_in_no_grad && impl.view_base != nullptr && Tensor(impl.view_base).requires_grad()) {
-    RUSHLIGHT_CHECK(false, op,
-                    ": A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-                    "Make the view outside no_grad, or modify it inside");
+    RUSHLIGHT_CHECK(
+        false, op,
+        ": A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+        "Make the view outside no_grad, or modify it inside");
   }
   before = snapshot(self);
   before.impl()->before_change = true;

@@ -30,7 +30,9 @@ bool recording(const Tensors&... inputs) {
 bool recording(const std::vector<Tensor>& inputs);
 
 // Puts `tensor` in the saved list only if `wanted`.
-inline SavedTensor save_if(bool wanted, const Tensor& tensor) { return wanted ? SavedTensor(tensor) : SavedTensor(); }
+inline SavedTensor save_if(bool wanted, const Tensor& tensor) {
+  return wanted ? SavedTensor(tensor) : SavedTensor();
+}
 
 namespace detail {
 void connect(Node& node, const Tensor& input);

@@ -29,7 +29,8 @@ Dims dense_strides_like(const Tensor& input) {
   int64_t step = 1;
   for (size_t i = order.size(); i-- > 0;) {
     strides[order[i]] = step;
-    if (input.sizes()[order[i]] != 1 && input.strides()[order[i]] != step) return contiguous_strides(input.sizes());
+    if (input.sizes()[order[i]] != 1 && input.strides()[order[i]] != step)
+      return contiguous_strides(input.sizes());
     step *= input.sizes()[order[i]];
   }
   return strides;
@@ -48,8 +49,8 @@ void copy_into(const Tensor& dst, const Tensor& src) {
   if (dst.numel() == 0) return;
   const Access from = src.access();
   const Dims strides = broadcast_strides(src.sizes(), from.strides, dst.sizes());
-  kernels::copy(static_cast<int>(dst.dim()), dst.sizes().data(), src.dtype(), from.data, strides.data(), dst.dtype(),
-                to.data, to.strides.data());
+  kernels::copy(static_cast<int>(dst.dim()), dst.sizes().data(), src.dtype(), from.data, strides.data(),
+                dst.dtype(), to.data, to.strides.data());
 }
 
 Tensor clone(const Tensor& input) {

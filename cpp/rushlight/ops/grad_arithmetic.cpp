@@ -45,7 +45,8 @@ Tensor grad_sum_to(const Tensor& tensor, const Dims& sizes) {
   const size_t extra = tensor.sizes().size() - sizes.size();
   Dims reduced;
   for (size_t d = 0; d < tensor.sizes().size(); ++d)
-    if (d < extra || (sizes[d - extra] == 1 && tensor.sizes()[d] != 1)) reduced.push_back(static_cast<int64_t>(d));
+    if (d < extra || (sizes[d - extra] == 1 && tensor.sizes()[d] != 1))
+      reduced.push_back(static_cast<int64_t>(d));
   Tensor sum = reduced.empty() ? tensor : ops::sum(tensor, reduced, true);
   return extra == 0 ? sum : ops::view(ops::contiguous(sum), sizes);
 }
@@ -53,10 +54,9 @@ Tensor grad_sum_to(const Tensor& tensor, const Dims& sizes) {
 Tensor grad_as_strided(const Tensor& tensor, const Geometry& base, const Geometry& view) {
   Tensor out = region(laid_out(tensor, base), base, view);
   if (recording(tensor))
-    record(out, "AsStridedBackward0", {tensor}, {},
-           [base, view](Node&, const Tensor& grad) -> Grads {
-             return {grad_as_strided_scatter(grad_zeros(base.sizes, grad.dtype()), grad, base, view)};
-           });
+    record(out, "AsStridedBackward0", {tensor}, {}, [base, view](Node&, const Tensor& grad) -> Grads {
+      return {grad_as_strided_scatter(grad_zeros(base.sizes, grad.dtype()), grad, base, view)};
+    });
   return out;
 }
 
@@ -92,9 +92,8 @@ Tensor grad_as_strided_accumulate(const Tensor& grad, const Geometry& base, cons
   kernels::index_accumulate({grad.dtype(), places.numel(), {{0, extent, 1, place}}, 1, {}}, out.raw_data(),
                             values.raw_data());
   if (recording(grad))
-    record(out, "AsStridedAccumulateBackward0", {grad}, {}, [base, view](Node&, const Tensor& g) -> Grads {
-      return {grad_as_strided(g, base, view)};
-    });
+    record(out, "AsStridedAccumulateBackward0", {grad}, {},
+           [base, view](Node&, const Tensor& g) -> Grads { return {grad_as_strided(g, base, view)}; });
   return out;
 }
 

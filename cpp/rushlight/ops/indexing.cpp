@@ -34,15 +34,17 @@ std::vector<Tensor> without_masks(const Tensor& input, const std::vector<Tensor>
     }
     for (int64_t d = 0; d < entry.dim(); ++d) {
       const auto at = static_cast<int64_t>(plain.size()) + d;
-      RUSHLIGHT_CHECK_INDEX(at < input.dim() && entry.sizes()[d] == input.sizes()[at], "The shape of the mask ",
-                            to_string(entry.sizes()), " at index ", d, " does not match the shape of the indexed tensor ",
-                            to_string(input.sizes()), " at index ", at);
+      RUSHLIGHT_CHECK_INDEX(at < input.dim() && entry.sizes()[d] == input.sizes()[at],
+                            "The shape of the mask ", to_string(entry.sizes()), " at index ", d,
+                            " does not match the shape of the indexed tensor ", to_string(input.sizes()),
+                            " at index ", at);
     }
     const Tensor places = nonzero(entry);
     for (int64_t d = 0; d < entry.dim(); ++d) plain.push_back(select(places, 1, d));
   }
-  RUSHLIGHT_CHECK_INDEX(static_cast<int64_t>(plain.size()) <= input.dim(), "too many indices for tensor of dimension ",
-                        input.dim(), " (got ", plain.size(), ")");
+  RUSHLIGHT_CHECK_INDEX(static_cast<int64_t>(plain.size()) <= input.dim(),
+                        "too many indices for tensor of dimension ", input.dim(), " (got ", plain.size(),
+                        ")");
   return plain;
 }
 
@@ -65,17 +67,21 @@ Plan make_plan(const Tensor& input, const std::vector<Tensor>& indices) {
     } catch (const Error&) {
       std::string shapes;
       for (const Tensor& other : given) shapes += (shapes.empty() ? "" : ", ") + to_string(other.sizes());
-      throw IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes " + shapes);
+      throw IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes " +
+                       shapes);
     }
   }
   for (Tensor& entry : given) entry = expand(to(entry, DType::Int64), plan.index_sizes);
   plan.stacked = given.empty() ? Tensor::empty({0}, DType::Int64) : stack(given, 0);
   bool neighbours = true;
-  for (size_t i = 1; i < plan.dims.size(); ++i) neighbours = neighbours && plan.dims[i] == plan.dims[i - 1] + 1;
+  for (size_t i = 1; i < plan.dims.size(); ++i)
+    neighbours = neighbours && plan.dims[i] == plan.dims[i - 1] + 1;
   plan.position = neighbours && !plan.dims.empty() ? static_cast<size_t>(plan.dims[0]) : 0;
   for (int64_t d = 0; d < input.dim(); ++d)
-    if (std::find(plan.dims.begin(), plan.dims.end(), d) == plan.dims.end()) plan.result.push_back(input.sizes()[d]);
-  for (size_t i = 0; i < plan.index_sizes.size(); ++i) plan.result.insert(plan.position + i, plan.index_sizes[i]);
+    if (std::find(plan.dims.begin(), plan.dims.end(), d) == plan.dims.end())
+      plan.result.push_back(input.sizes()[d]);
+  for (size_t i = 0; i < plan.index_sizes.size(); ++i)
+    plan.result.insert(plan.position + i, plan.index_sizes[i]);
   return plan;
 }
 
@@ -109,7 +115,8 @@ void write_planned(const Tensor& target, const Plan& plan, const Tensor& values,
   if (expanded.numel() == 0) return;
   const HeavyWork heavy(expanded.numel());
   const kernels::IndexParams params = kernel_params(plan, target);
-  (accumulate ? kernels::index_accumulate : kernels::index_write)(params, target.raw_data(), expanded.raw_data());
+  (accumulate ? kernels::index_accumulate : kernels::index_write)(params, target.raw_data(),
+                                                                  expanded.raw_data());
 }
 
 Plan restored(Plan plan, const Tensor& stacked) {
@@ -125,16 +132,16 @@ void record_index_put(const Tensor& out, const Tensor& before, const Plan& plan,
   if (!autograd::recording(before, values)) return;
   Plan shape = plan;
   shape.stacked = Tensor();
-  autograd::record(out, "IndexPutBackward0", {before, values}, {plan.stacked},
-                   [shape, accumulate, sizes = values.sizes()](Node& node, const Tensor& grad) -> Grads {
-                     const Plan full_plan = restored(shape, node.saved(0));
-                     Tensor before_grad;
-                     if (node.needs(0))
-                       before_grad = accumulate ? grad
-                                                : index_put_planned(grad, full_plan, zeros({}, grad.dtype()), false);
-                     return {before_grad,
-                             node.needs(1) ? sum_to_size(index_planned(grad, full_plan), sizes) : Tensor()};
-                   });
+  autograd::record(
+      out, "IndexPutBackward0", {before, values}, {plan.stacked},
+      [shape, accumulate, sizes = values.sizes()](Node& node, const Tensor& grad) -> Grads {
+        const Plan full_plan = restored(shape, node.saved(0));
+        Tensor before_grad;
+        if (node.needs(0))
+          before_grad =
+              accumulate ? grad : index_put_planned(grad, full_plan, zeros({}, grad.dtype()), false);
+        return {before_grad, node.needs(1) ? sum_to_size(index_planned(grad, full_plan), sizes) : Tensor()};
+      });
 }
 
 Tensor index_put_planned(const Tensor& input, const Plan& plan, const Tensor& values, bool accumulate) {
@@ -158,18 +165,19 @@ Tensor index_planned(const Tensor& input, const Plan& plan) {
   if (autograd::recording(input)) {
     Plan shape = plan;
     shape.stacked = Tensor();
-    autograd::record(out, "IndexBackward0", {input}, {plan.stacked},
-                     [shape, sizes = input.sizes(), dtype = input.dtype()](Node& node, const Tensor& grad) -> Grads {
-                       return {index_put_planned(zeros(sizes, dtype), restored(shape, node.saved(0)), grad, true)};
-                     });
+    autograd::record(
+        out, "IndexBackward0", {input}, {plan.stacked},
+        [shape, sizes = input.sizes(), dtype = input.dtype()](Node& node, const Tensor& grad) -> Grads {
+          return {index_put_planned(zeros(sizes, dtype), restored(shape, node.saved(0)), grad, true)};
+        });
   }
   return out;
 }
 
 Plan checked_plan(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values) {
-  RUSHLIGHT_CHECK(self.dtype() == values.dtype(), "Index put requires the source and destination dtypes match, got ",
-                  dtype_name(self.dtype()), " for the destination and ", dtype_name(values.dtype()),
-                  " for the source.");
+  RUSHLIGHT_CHECK(
+      self.dtype() == values.dtype(), "Index put requires the source and destination dtypes match, got ",
+      dtype_name(self.dtype()), " for the destination and ", dtype_name(values.dtype()), " for the source.");
   Plan plan = make_plan(self, indices);
   RUSHLIGHT_CHECK(values.sizes() == plan.result ||
                       broadcast_sizes(plan.result, values.sizes(), "index_put") == plan.result,
@@ -184,11 +192,13 @@ Tensor index(const Tensor& input, const std::vector<Tensor>& indices) {
   return index_planned(input, make_plan(input, indices));
 }
 
-Tensor index_put(const Tensor& input, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
+Tensor index_put(const Tensor& input, const std::vector<Tensor>& indices, const Tensor& values,
+                 bool accumulate) {
   return index_put_planned(input, checked_plan(input, indices, values), values, accumulate);
 }
 
-Tensor index_put_(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
+Tensor index_put_(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values,
+                  bool accumulate) {
   const Plan plan = checked_plan(self, indices, values);
   const autograd::InPlace change(self, "index_put_");
   write_planned(self, plan, values, accumulate);

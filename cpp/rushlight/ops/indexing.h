@@ -13,8 +13,10 @@ namespace rushlight::ops {
 // Throws IndexError for indices out of range, masks of another shape, and too many indices.
 Tensor index(const Tensor& input, const std::vector<Tensor>& indices);
 // x[indices] = values, or += with accumulate (in a fixed order). `values` broadcasts to the indexed shape.
-Tensor index_put(const Tensor& input, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate);
-Tensor index_put_(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate);
+Tensor index_put(const Tensor& input, const std::vector<Tensor>& indices, const Tensor& values,
+                 bool accumulate);
+Tensor index_put_(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values,
+                  bool accumulate);
 // Positions of the nonzero elements, (count, dim), in row-major order.
 Tensor nonzero(const Tensor& input);
 

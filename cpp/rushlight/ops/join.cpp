@@ -43,8 +43,8 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
     bool fits = tensor.dim() == model->dim();
     for (int64_t k = 0; fits && k < model->dim(); ++k) fits = k == d || tensor.sizes()[k] == sizes[k];
     RUSHLIGHT_CHECK(fits, "cat(): Sizes of tensors must match except in dimension ", d, ". Expected ",
-                    to_string(model->sizes()), " but got ", to_string(tensor.sizes()), " for tensor number ", i,
-                    " in the list.");
+                    to_string(model->sizes()), " but got ", to_string(tensor.sizes()), " for tensor number ",
+                    i, " in the list.");
     sizes[d] += tensor.sizes()[d];
   }
   Tensor out = Tensor::empty(sizes, dtype);
@@ -83,8 +83,9 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
   const int64_t d = wrap_dim(dim, tensors[0].dim() + 1);
   DType dtype = tensors[0].dtype();
   for (size_t i = 0; i < tensors.size(); ++i) {
-    RUSHLIGHT_CHECK(tensors[i].sizes() == tensors[0].sizes(), "stack expects each tensor to be equal size, but got ",
-                    to_string(tensors[0].sizes()), " at entry 0 and ", to_string(tensors[i].sizes()), " at entry ", i);
+    RUSHLIGHT_CHECK(tensors[i].sizes() == tensors[0].sizes(),
+                    "stack expects each tensor to be equal size, but got ", to_string(tensors[0].sizes()),
+                    " at entry 0 and ", to_string(tensors[i].sizes()), " at entry ", i);
     dtype = promote(dtype, tensors[i].dtype());
   }
   Dims sizes = tensors[0].sizes();
@@ -97,12 +98,14 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
   if (autograd::recording(tensors)) {
     std::vector<DType> dtypes;
     for (const Tensor& tensor : tensors) dtypes.push_back(tensor.dtype());
-    autograd::record(out, "StackBackward0", tensors, {}, [d, dtypes](Node& node, const Tensor& grad) -> Grads {
-      Grads grads(dtypes.size());
-      for (size_t i = 0; i < dtypes.size(); ++i)
-        if (node.needs(i)) grads[i] = to(select(grad, d, static_cast<int64_t>(i)), dtypes[i]);
-      return grads;
-    });
+    autograd::record(out, "StackBackward0", tensors, {},
+                     [d, dtypes](Node& node, const Tensor& grad) -> Grads {
+                       Grads grads(dtypes.size());
+                       for (size_t i = 0; i < dtypes.size(); ++i)
+                         if (node.needs(i))
+                           grads[i] = to(select(grad, d, static_cast<int64_t>(i)), dtypes[i]);
+                       return grads;
+                     });
   }
   return out;
 }
@@ -112,12 +115,13 @@ std::vector<Tensor> split(const Tensor& input, const std::vector<int64_t>& lengt
   const int64_t d = wrap_dim(dim, input.dim());
   int64_t total = 0;
   for (const int64_t length : lengths) {
-    RUSHLIGHT_CHECK(length >= 0, "split_with_sizes expects split_sizes have only non-negative entries, got ", length);
+    RUSHLIGHT_CHECK(length >= 0, "split_with_sizes expects split_sizes have only non-negative entries, got ",
+                    length);
     total += length;
   }
   RUSHLIGHT_CHECK(total == input.sizes()[d], "split_with_sizes expects split_sizes to sum exactly to ",
-                  input.sizes()[d], " (input tensor's size at dimension ", d, "), but got split_sizes with sum ",
-                  total);
+                  input.sizes()[d], " (input tensor's size at dimension ", d,
+                  "), but got split_sizes with sum ", total);
   std::vector<Tensor> parts;
   Dims sizes = input.sizes();
   int64_t start = input.offset();
@@ -127,16 +131,17 @@ std::vector<Tensor> split(const Tensor& input, const std::vector<int64_t>& lengt
     start += length * input.strides()[d];
   }
   if (autograd::recording(input))
-    autograd::record_multi(parts, "SplitBackward0", {input}, {},
-                           [d, lengths, whole = input.sizes(), dtype = input.dtype()](Node&, Grads& grads) -> Grads {
-                             std::vector<Tensor> filled;
-                             Dims part = whole;
-                             for (size_t i = 0; i < lengths.size(); ++i) {
-                               part[d] = lengths[i];
-                               filled.push_back(or_zeros(grads[i], part, dtype));
-                             }
-                             return {cat(filled, d)};
-                           });
+    autograd::record_multi(
+        parts, "SplitBackward0", {input}, {},
+        [d, lengths, whole = input.sizes(), dtype = input.dtype()](Node&, Grads& grads) -> Grads {
+          std::vector<Tensor> filled;
+          Dims part = whole;
+          for (size_t i = 0; i < lengths.size(); ++i) {
+            part[d] = lengths[i];
+            filled.push_back(or_zeros(grads[i], part, dtype));
+          }
+          return {cat(filled, d)};
+        });
   for (const Tensor& part : parts) autograd::mark_view(part, input);
   return parts;
 }
@@ -145,8 +150,8 @@ std::vector<Tensor> split(const Tensor& input, int64_t length, int64_t dim) {
   RUSHLIGHT_CHECK(input.dim() > 0, "split expects at least a 1-dimensional tensor");
   const int64_t size = input.size(dim);
   RUSHLIGHT_CHECK(length >= 0, "split expects split_size be non-negative, but got split_size=", length);
-  RUSHLIGHT_CHECK(length > 0 || size == 0, "split_size can only be 0 if dimension size is 0, but got dimension size of ",
-                  size);
+  RUSHLIGHT_CHECK(length > 0 || size == 0,
+                  "split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
   std::vector<int64_t> lengths;
   for (int64_t start = 0; start < size; start += length) lengths.push_back(std::min(length, size - start));
   if (lengths.empty()) lengths.push_back(0);
@@ -162,7 +167,8 @@ std::vector<Tensor> chunk(const Tensor& input, int64_t chunks, int64_t dim) {
 }
 
 std::vector<Tensor> tensor_split(const Tensor& input, int64_t sections, int64_t dim) {
-  RUSHLIGHT_CHECK(input.dim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a 0-d one");
+  RUSHLIGHT_CHECK(input.dim() > 0,
+                  "tensor_split expected at least a 1-dimensional tensor, but got a 0-d one");
   RUSHLIGHT_CHECK(sections > 0, "number of sections must be larger than 0, got ", sections);
   const int64_t size = input.size(dim);
   std::vector<int64_t> lengths(static_cast<size_t>(sections), size / sections);
@@ -171,7 +177,8 @@ std::vector<Tensor> tensor_split(const Tensor& input, int64_t sections, int64_t 
 }
 
 std::vector<Tensor> tensor_split(const Tensor& input, const Dims& positions, int64_t dim) {
-  RUSHLIGHT_CHECK(input.dim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a 0-d one");
+  RUSHLIGHT_CHECK(input.dim() > 0,
+                  "tensor_split expected at least a 1-dimensional tensor, but got a 0-d one");
   std::vector<Tensor> parts;
   int64_t start = 0;
   for (const int64_t end : positions) {
@@ -183,7 +190,8 @@ std::vector<Tensor> tensor_split(const Tensor& input, const Dims& positions, int
 }
 
 std::vector<Tensor> unbind(const Tensor& input, int64_t dim) {
-  RUSHLIGHT_CHECK_INDEX(input.dim() > 0, "unbind: Dimension specified as ", dim, " but tensor has no dimensions");
+  RUSHLIGHT_CHECK_INDEX(input.dim() > 0, "unbind: Dimension specified as ", dim,
+                        " but tensor has no dimensions");
   const int64_t d = wrap_dim(dim, input.dim());
   Dims sizes = input.sizes();
   Dims strides = input.strides();

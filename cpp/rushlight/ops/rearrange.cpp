@@ -34,7 +34,8 @@ Tensor flip(const Tensor& input, const Dims& dims) {
   std::vector<bool> chosen(std::max<size_t>(input.sizes().size(), 1), false);
   for (const int64_t dim : dims) {
     const int64_t d = wrap_dim(dim, input.dim());
-    RUSHLIGHT_CHECK(!chosen[d], "flip: dim ", d, " appears multiple times in the list of dims ", to_string(dims));
+    RUSHLIGHT_CHECK(!chosen[d], "flip: dim ", d, " appears multiple times in the list of dims ",
+                    to_string(dims));
     chosen[d] = true;
   }
   if (input.numel() > 0) {
@@ -47,8 +48,8 @@ Tensor flip(const Tensor& input, const Dims& dims) {
       strides[d] = -strides[d];
     }
     kernels::copy(static_cast<int>(input.dim()), input.sizes().data(), input.dtype(),
-                  from.data + offset * static_cast<int64_t>(dtype_size(input.dtype())), strides.data(), out.dtype(),
-                  out.raw_data(), out.strides().data());
+                  from.data + offset * static_cast<int64_t>(dtype_size(input.dtype())), strides.data(),
+                  out.dtype(), out.raw_data(), out.strides().data());
   }
   if (autograd::recording(input))
     autograd::record(out, "FlipBackward0", {input}, {},
@@ -59,7 +60,8 @@ Tensor flip(const Tensor& input, const Dims& dims) {
 Tensor roll(const Tensor& input, const Dims& shifts, const Dims& dims) {
   RUSHLIGHT_CHECK(!shifts.empty(), "`shifts` required");
   if (dims.empty()) {
-    RUSHLIGHT_CHECK(shifts.size() == 1, "shifts and dimensions must align. shifts: ", shifts.size(), ", dims: 0");
+    RUSHLIGHT_CHECK(shifts.size() == 1, "shifts and dimensions must align. shifts: ", shifts.size(),
+                    ", dims: 0");
     return view(roll(flatten(input, 0, -1), shifts, {0}), input.sizes());
   }
   RUSHLIGHT_CHECK(shifts.size() == dims.size(), "shifts and dimensions must align. shifts: ", shifts.size(),
@@ -91,11 +93,12 @@ Tensor roll(const Tensor& input, const Dims& shifts, const Dims& dims) {
 }
 
 Tensor repeat(const Tensor& input, const Dims& repeats) {
-  RUSHLIGHT_CHECK(repeats.size() >= input.sizes().size(),
-                  "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got ",
-                  to_string(repeats), " for shape ", to_string(input.sizes()));
+  RUSHLIGHT_CHECK(
+      repeats.size() >= input.sizes().size(),
+      "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got ",
+      to_string(repeats), " for shape ", to_string(input.sizes()));
   const size_t missing = repeats.size() - input.sizes().size();
-  Dims sizes;       // of the result
+  Dims sizes;        // of the result
   Dims interleaved;  // repeat, size, repeat, size, ...
   Dims ones;
   for (size_t d = 0; d < repeats.size(); ++d) {
@@ -116,7 +119,8 @@ Tensor repeat(const Tensor& input, const Dims& repeats) {
     autograd::record(out, "RepeatBackward0", {input}, {},
                      [interleaved, from = input.sizes()](Node&, const Tensor& grad) -> Grads {
                        Dims repeated;
-                       for (size_t d = 0; d < interleaved.size(); d += 2) repeated.push_back(static_cast<int64_t>(d));
+                       for (size_t d = 0; d < interleaved.size(); d += 2)
+                         repeated.push_back(static_cast<int64_t>(d));
                        const Tensor blocks = reshape(grad, interleaved);
                        return {reshape(repeated.empty() ? blocks : sum(blocks, repeated, false), from)};
                      });
@@ -132,15 +136,18 @@ Tensor tile(const Tensor& input, const Dims& repeats) {
 Tensor constant_pad_nd(const Tensor& input, const Dims& padding, double value) {
   const size_t n = input.sizes().size();
   RUSHLIGHT_CHECK(padding.size() % 2 == 0, "Padding length must be divisible by 2, got ", to_string(padding));
-  RUSHLIGHT_CHECK(padding.size() <= 2 * n, "Padding length should be less than or equal to two times the input "
-                  "dimension but got padding length ", padding.size(), " and input of dimension ", n);
+  RUSHLIGHT_CHECK(padding.size() <= 2 * n,
+                  "Padding length should be less than or equal to two times the input "
+                  "dimension but got padding length ",
+                  padding.size(), " and input of dimension ", n);
   Dims sizes = input.sizes();
   for (size_t i = 0; i < padding.size() / 2; ++i) {
     int64_t& size = sizes[n - 1 - i];
     size += padding[2 * i] + padding[2 * i + 1];
-    RUSHLIGHT_CHECK(size >= 0, "The input size ", input.sizes()[n - 1 - i], ", plus negative padding ", padding[2 * i],
-                    " and ", padding[2 * i + 1], " resulted in a negative output size, which is invalid. Check dimension ",
-                    n - 1 - i, " of your input.");
+    RUSHLIGHT_CHECK(size >= 0, "The input size ", input.sizes()[n - 1 - i], ", plus negative padding ",
+                    padding[2 * i], " and ", padding[2 * i + 1],
+                    " resulted in a negative output size, which is invalid. Check dimension ", n - 1 - i,
+                    " of your input.");
   }
   Tensor out = full(sizes, value, input.dtype());
   {
@@ -151,7 +158,8 @@ Tensor constant_pad_nd(const Tensor& input, const Dims& padding, double value) {
       const auto d = static_cast<int64_t>(n - 1 - i);
       const int64_t left = padding[2 * i];
       const int64_t right = padding[2 * i + 1];
-      source = slice(source, d, std::max<int64_t>(-left, 0), input.sizes()[d] - std::max<int64_t>(-right, 0), 1);
+      source =
+          slice(source, d, std::max<int64_t>(-left, 0), input.sizes()[d] - std::max<int64_t>(-right, 0), 1);
       inside = slice(inside, d, std::max<int64_t>(left, 0), sizes[d] - std::max<int64_t>(right, 0), 1);
     }
     copy_into(inside, source);
@@ -168,13 +176,15 @@ Tensor constant_pad_nd(const Tensor& input, const Dims& padding, double value) {
 Tensor pad(const Tensor& input, const Dims& padding, const std::string& mode, double value) {
   if (mode == "constant") return constant_pad_nd(input, padding, value);
   RUSHLIGHT_CHECK_AS(NotImplementedError, mode == "reflect" || mode == "replicate" || mode == "circular",
-                     "Unrecognised padding mode ", mode, ": expected constant, reflect, replicate or circular");
+                     "Unrecognised padding mode ", mode,
+                     ": expected constant, reflect, replicate or circular");
   const auto n = static_cast<int64_t>(input.sizes().size());
   const auto padded = static_cast<int64_t>(padding.size() / 2);
-  RUSHLIGHT_CHECK_AS(NotImplementedError,
-                     padding.size() % 2 == 0 && padded >= 1 && padded <= 3 && (n == padded + 1 || n == padded + 2),
-                     "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: got an input of ", n,
-                     " dimensions and padding ", to_string(padding));
+  RUSHLIGHT_CHECK_AS(
+      NotImplementedError,
+      padding.size() % 2 == 0 && padded >= 1 && padded <= 3 && (n == padded + 1 || n == padded + 2),
+      "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: got an input of ", n,
+      " dimensions and padding ", to_string(padding));
   Tensor out = input;
   for (int64_t i = 0; i < padded; ++i) {
     const int64_t d = n - 1 - i;
@@ -184,8 +194,8 @@ Tensor pad(const Tensor& input, const Dims& padding, const std::string& mode, do
     const int64_t limit = mode == "reflect" ? size - 1 : mode == "circular" ? size : std::max(left, right);
     RUSHLIGHT_CHECK(left <= limit && right <= limit, mode, " padding: padding size should be ",
                     mode == "reflect" ? "less than" : "at most",
-                    " the corresponding input dimension, but got: padding (", left, ", ", right, ") at dimension ", d,
-                    " of input ", to_string(input.sizes()));
+                    " the corresponding input dimension, but got: padding (", left, ", ", right,
+                    ") at dimension ", d, " of input ", to_string(input.sizes()));
     RUSHLIGHT_CHECK(size > 0 && size + left + right > 0, mode, " padding: input ", to_string(input.sizes()),
                     " with padding ", to_string(padding), " gives an empty result at dimension ", d);
     out = gather_along(out, d, size + left + right, [&](int64_t position) {
@@ -207,15 +217,15 @@ Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int
 
 Tensor repeat_interleave(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim) {
   RUSHLIGHT_CHECK(is_integral(repeats.dtype()) && repeats.dtype() != DType::Bool && repeats.dim() <= 1,
-                  "repeats must be 0-dim or 1-dim integer tensor, got ", dtype_name(repeats.dtype()), " of shape ",
-                  to_string(repeats.sizes()));
+                  "repeats must be 0-dim or 1-dim integer tensor, got ", dtype_name(repeats.dtype()),
+                  " of shape ", to_string(repeats.sizes()));
   const Tensor source = dim.has_value() ? input : flatten(input, 0, -1);
   const int64_t d = wrap_dim(dim.value_or(0), source.dim());
   const Tensor counts = contiguous(to(repeats, DType::Int64));
   const int64_t size = source.size(d);
   RUSHLIGHT_CHECK(counts.numel() == 1 || counts.numel() == size,
-                  "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(),
-                  " and input.size(", d, ") = ", size);
+                  "repeats must have the same size as input along dim, but got repeats.size(0) = ",
+                  counts.numel(), " and input.size(", d, ") = ", size);
   std::vector<int64_t> places;
   for (int64_t i = 0; i < size; ++i) {
     const int64_t count = counts.data<int64_t>()[counts.numel() == 1 ? 0 : i];

@@ -14,8 +14,8 @@ using autograd::Node;
 
 // A view of `input`, recorded under `name` if needed; `backward(grad)` gives the input's gradient.
 template <class Backward>
-Tensor make_view(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset, const char* name,
-                 Backward backward) {
+Tensor make_view(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset,
+                 const char* name, Backward backward) {
   Tensor out = input.alias(sizes, strides, offset);
   if (autograd::recording(input))
     autograd::record(out, name, {input}, {},
@@ -44,10 +44,12 @@ Tensor embed(const Tensor& source, const Dims& sizes, const char* name, Region r
 Tensor view(const Tensor& input, const Dims& sizes) {
   const Dims target = infer_size(sizes, input.numel());
   Dims strides;
-  RUSHLIGHT_CHECK(view_strides(input.sizes(), input.strides(), target, &strides),
-                  "view: size is not compatible with input tensor's size and stride (at least one dimension spans "
-                  "across two contiguous subspaces): input ", to_string(input.sizes()), " with strides ",
-                  to_string(input.strides()), ", asked for ", to_string(target), ". Use .reshape(...) instead.");
+  RUSHLIGHT_CHECK(
+      view_strides(input.sizes(), input.strides(), target, &strides),
+      "view: size is not compatible with input tensor's size and stride (at least one dimension spans "
+      "across two contiguous subspaces): input ",
+      to_string(input.sizes()), " with strides ", to_string(input.strides()), ", asked for ",
+      to_string(target), ". Use .reshape(...) instead.");
   return make_view(input, target, strides, input.offset(), "ViewBackward0",
                    [from = input.sizes()](const Tensor& grad) { return reshape(grad, from); });
 }
@@ -62,8 +64,8 @@ Tensor reshape(const Tensor& input, const Dims& sizes) {
 Tensor flatten(const Tensor& input, int64_t start_dim, int64_t end_dim) {
   const int64_t start = wrap_dim(start_dim, input.dim());
   const int64_t end = wrap_dim(end_dim, input.dim());
-  RUSHLIGHT_CHECK(start <= end, "flatten() has invalid args: start_dim cannot come after end_dim, got ", start_dim,
-                  " and ", end_dim);
+  RUSHLIGHT_CHECK(start <= end, "flatten() has invalid args: start_dim cannot come after end_dim, got ",
+                  start_dim, " and ", end_dim);
   if (input.dim() == 0) return reshape(input, {1});
   if (start == end) return input;
   Dims sizes(input.sizes().begin(), input.sizes().begin() + start);
@@ -87,9 +89,10 @@ Tensor unflatten(const Tensor& input, int64_t dim, const Dims& sizes) {
 namespace {
 Tensor permute_named(const Tensor& input, const Dims& dims, const char* name) {
   const size_t n = input.sizes().size();
-  RUSHLIGHT_CHECK(dims.size() == n, "permute(sparse_coo): number of dimensions in the tensor input does not match "
-                  "the length of the desired ordering of dimensions i.e. input.dim() = ", n,
-                  " is not equal to len(dims) = ", dims.size());
+  RUSHLIGHT_CHECK(dims.size() == n,
+                  "permute(sparse_coo): number of dimensions in the tensor input does not match "
+                  "the length of the desired ordering of dimensions i.e. input.dim() = ",
+                  n, " is not equal to len(dims) = ", dims.size());
   Dims sizes(n);
   Dims strides(n);
   Dims inverse(n, -1);
@@ -105,7 +108,9 @@ Tensor permute_named(const Tensor& input, const Dims& dims, const char* name) {
 }
 }  // namespace
 
-Tensor permute(const Tensor& input, const Dims& dims) { return permute_named(input, dims, "PermuteBackward0"); }
+Tensor permute(const Tensor& input, const Dims& dims) {
+  return permute_named(input, dims, "PermuteBackward0");
+}
 
 Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
   const int64_t a = wrap_dim(dim0, input.dim());
@@ -117,15 +122,17 @@ Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
 }
 
 Tensor t(const Tensor& input) {
-  RUSHLIGHT_CHECK(input.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", input.dim(), "D");
+  RUSHLIGHT_CHECK(input.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", input.dim(),
+                  "D");
   const Dims order = input.dim() == 2 ? Dims{1, 0} : input.dim() == 1 ? Dims{0} : Dims{};
   return permute_named(input, order, "TBackward0");
 }
 
 Tensor movedim(const Tensor& input, const Dims& source, const Dims& destination) {
-  RUSHLIGHT_CHECK(source.size() == destination.size(), "movedim: Invalid source or destination dims: source (",
-                  to_string(source), " dims) should contain the same number of dims as destination (",
-                  to_string(destination), " dims)");
+  RUSHLIGHT_CHECK(source.size() == destination.size(),
+                  "movedim: Invalid source or destination dims: source (", to_string(source),
+                  " dims) should contain the same number of dims as destination (", to_string(destination),
+                  " dims)");
   Dims order(input.sizes().size(), -1);
   std::vector<bool> used(order.size(), false);
   for (size_t i = 0; i < source.size(); ++i) {
@@ -182,8 +189,9 @@ Tensor unsqueeze(const Tensor& input, int64_t dim) {
 }
 
 Tensor expand(const Tensor& input, const Dims& sizes) {
-  RUSHLIGHT_CHECK(sizes.size() >= input.sizes().size(), "expand: the number of sizes provided (", sizes.size(),
-                  ") must be greater or equal to the number of dimensions in the tensor (", input.dim(), ")");
+  RUSHLIGHT_CHECK(sizes.size() >= input.sizes().size(), "expand: the number of sizes provided (",
+                  sizes.size(), ") must be greater or equal to the number of dimensions in the tensor (",
+                  input.dim(), ")");
   Dims target = sizes;
   Dims strides(sizes.size(), 0);
   const size_t missing = sizes.size() - input.sizes().size();
@@ -210,22 +218,25 @@ Tensor select(const Tensor& input, int64_t dim, int64_t index) {
   RUSHLIGHT_CHECK_INDEX(input.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
   const int64_t d = wrap_dim(dim, input.dim());
   const int64_t size = input.sizes()[d];
-  RUSHLIGHT_CHECK_INDEX(index >= -size && index < size, "index ", index, " is out of bounds for dimension ", d,
-                        " with size ", size);
+  RUSHLIGHT_CHECK_INDEX(index >= -size && index < size, "index ", index, " is out of bounds for dimension ",
+                        d, " with size ", size);
   const int64_t at = index < 0 ? index + size : index;
   Dims sizes = input.sizes();
   Dims strides = input.strides();
   const int64_t offset = input.offset() + at * strides[d];
   sizes.erase(d);
   strides.erase(d);
-  return make_view(input, sizes, strides, offset, "SelectBackward0", [d, at, from = input.sizes()](const Tensor& g) {
-    return embed(g, from, "SelectBackwardBackward0", [d, at](const Tensor& whole) { return select(whole, d, at); });
-  });
+  return make_view(input, sizes, strides, offset, "SelectBackward0",
+                   [d, at, from = input.sizes()](const Tensor& g) {
+                     return embed(g, from, "SelectBackwardBackward0",
+                                  [d, at](const Tensor& whole) { return select(whole, d, at); });
+                   });
 }
 
 Tensor slice(const Tensor& input, int64_t dim, int64_t start, int64_t end, int64_t step) {
   RUSHLIGHT_CHECK_INDEX(input.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
-  RUSHLIGHT_CHECK_VALUE(step > 0, "slice step must be greater than zero, got ", step, ". Use flip() to reverse");
+  RUSHLIGHT_CHECK_VALUE(step > 0, "slice step must be greater than zero, got ", step,
+                        ". Use flip() to reverse");
   const int64_t d = wrap_dim(dim, input.dim());
   const int64_t size = input.sizes()[d];
   start = std::clamp<int64_t>(start < 0 ? start + size : start, 0, size);
@@ -237,9 +248,10 @@ Tensor slice(const Tensor& input, int64_t dim, int64_t start, int64_t end, int64
   strides[d] *= step;
   return make_view(input, sizes, strides, offset, "SliceBackward0",
                    [d, start, end, step, from = input.sizes()](const Tensor& g) {
-                     return embed(g, from, "SliceBackwardBackward0", [d, start, end, step](const Tensor& whole) {
-                       return slice(whole, d, start, end, step);
-                     });
+                     return embed(g, from, "SliceBackwardBackward0",
+                                  [d, start, end, step](const Tensor& whole) {
+                                    return slice(whole, d, start, end, step);
+                                  });
                    });
 }
 
@@ -247,11 +259,11 @@ Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
   RUSHLIGHT_CHECK(input.dim() > 0, "narrow() cannot be applied to a 0-dim tensor.");
   const int64_t size = input.size(dim);
   RUSHLIGHT_CHECK(length >= 0, "narrow(): length must be non-negative, got ", length);
-  RUSHLIGHT_CHECK_INDEX(start >= -size && start <= size, "start out of range (expected to be in range of [", -size,
-                        ", ", size, "], but got ", start, ")");
+  RUSHLIGHT_CHECK_INDEX(start >= -size && start <= size, "start out of range (expected to be in range of [",
+                        -size, ", ", size, "], but got ", start, ")");
   const int64_t from = start < 0 ? start + size : start;
-  RUSHLIGHT_CHECK(from + length <= size, "start (", from, ") + length (", length, ") exceeds dimension size (", size,
-                  ").");
+  RUSHLIGHT_CHECK(from + length <= size, "start (", from, ") + length (", length,
+                  ") exceeds dimension size (", size, ").");
   return slice(input, dim, from, from + length, 1);
 }
 
@@ -283,7 +295,8 @@ Tensor diagonal(const Tensor& input, int64_t offset, int64_t dim1, int64_t dim2)
 
 namespace {
 // A view of any geometry, which may show one element several times: its adjoint accumulates.
-Tensor geometric_view(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset, const char* name) {
+Tensor geometric_view(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset,
+                      const char* name) {
   const autograd::Geometry base{input.sizes(), input.strides(), input.offset()};
   const autograd::Geometry geometry{sizes, strides, offset};
   return make_view(input, sizes, strides, offset, name, [base, geometry](const Tensor& grad) {
@@ -310,21 +323,24 @@ Tensor unfold(const Tensor& input, int64_t dim, int64_t size, int64_t step) {
 }
 
 Tensor as_strided(const Tensor& input, const Dims& sizes, const Dims& strides, int64_t offset) {
-  RUSHLIGHT_CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: ", to_string(strides),
-                  " and ", to_string(sizes));
+  RUSHLIGHT_CHECK(sizes.size() == strides.size(),
+                  "mismatch in length of strides and shape: ", to_string(strides), " and ", to_string(sizes));
   RUSHLIGHT_CHECK(offset >= 0, "as_strided: storage offset must be non-negative, got ", offset);
   int64_t extent = numel_of(sizes) == 0 ? 0 : offset + 1;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    RUSHLIGHT_CHECK(strides[i] >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ",
-                    to_string(strides));
+    RUSHLIGHT_CHECK(
+        strides[i] >= 0,
+        "as_strided: Negative strides are not supported at the moment, got strides: ", to_string(strides));
     int64_t reach = 0;
     const bool overflow = sizes[i] > 0 && __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach);
     RUSHLIGHT_CHECK(!overflow && (extent == 0 || !__builtin_add_overflow(extent, reach, &extent)),
-                    "as_strided: size ", to_string(sizes), " with strides ", to_string(strides), " overflows");
+                    "as_strided: size ", to_string(sizes), " with strides ", to_string(strides),
+                    " overflows");
   }
   const auto available = static_cast<int64_t>(input.storage().nbytes() / dtype_size(input.dtype()));
-  RUSHLIGHT_CHECK(extent <= available, "setStorage: sizes ", to_string(sizes), ", strides ", to_string(strides),
-                  ", storage offset ", offset, " require ", extent, " elements, but the storage holds ", available);
+  RUSHLIGHT_CHECK(extent <= available, "setStorage: sizes ", to_string(sizes), ", strides ",
+                  to_string(strides), ", storage offset ", offset, " require ", extent,
+                  " elements, but the storage holds ", available);
   return geometric_view(input, sizes, strides, offset, "AsStridedBackward0");
 }
 

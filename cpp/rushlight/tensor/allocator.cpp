@@ -37,7 +37,8 @@ size_t large_class(size_t nbytes) {
 }
 
 size_t rounded_size(size_t nbytes) {
-  if (nbytes <= kSmallLimit) return std::max<size_t>(nbytes + kAlignment - 1, kAlignment) / kAlignment * kAlignment;
+  if (nbytes <= kSmallLimit)
+    return std::max<size_t>(nbytes + kAlignment - 1, kAlignment) / kAlignment * kAlignment;
   return class_bytes(large_class(nbytes));
 }
 

@@ -60,7 +60,8 @@ DType result_type(std::initializer_list<const Tensor*> operands) {
 DType default_dtype() { return default_type.load(std::memory_order_relaxed); }
 
 void set_default_dtype(DType dtype) {
-  RUSHLIGHT_CHECK_TYPE(is_floating(dtype), "only floating-point types are supported as the default type, got ",
+  RUSHLIGHT_CHECK_TYPE(is_floating(dtype),
+                       "only floating-point types are supported as the default type, got ",
                        dtype_name(dtype));
   default_type.store(dtype);
 }

@@ -37,7 +37,8 @@ Tensor Tensor::empty_channels_last(const Dims& sizes, DType dtype) {
 Tensor Tensor::empty_strided(const Dims& sizes, const Dims& strides, DType dtype) {
   int64_t extent = numel_of(sizes) == 0 ? 0 : 1;
   for (size_t i = 0; i < sizes.size() && extent > 0; ++i) extent += (sizes[i] - 1) * strides[i];
-  return fresh(std::make_shared<Storage>(static_cast<size_t>(extent) * dtype_size(dtype)), sizes, strides, dtype);
+  return fresh(std::make_shared<Storage>(static_cast<size_t>(extent) * dtype_size(dtype)), sizes, strides,
+               dtype);
 }
 
 namespace {

@@ -30,10 +30,10 @@ class TensorImpl : public std::enable_shared_from_this<TensorImpl> {
   int64_t numel;
   DType dtype;
   bool contiguous;
-  bool wrapped_number = false;  // made from a Python number: weak in type promotion
-  bool inference = false;       // made in inference mode
-  bool view_in_no_grad = false;  // a view that autograd does not follow
-  bool before_change = false;    // stands for the value an in-place op overwrote
+  bool wrapped_number = false;            // made from a Python number: weak in type promotion
+  bool inference = false;                 // made in inference mode
+  bool view_in_no_grad = false;           // a view that autograd does not follow
+  bool before_change = false;             // stands for the value an in-place op overwrote
   std::shared_ptr<GradMeta> grad;         // null: plain data
   std::shared_ptr<TensorImpl> view_base;  // root of the view chain; null if not a view for autograd
 };
