@@ -1,28 +1,18 @@
-// Autograd's face: flags of tensors, nodes, hooks, the engine, Python-written functions.
+// Autograd's face: flags of tensors, nodes, hooks, the engine.
 #include <pybind11/functional.h>
 
 #include "bind.h"
+#include "python_object.h"
 #include "rushlight/autograd/engine.h"
 #include "rushlight/autograd/grad_meta.h"
 #include "rushlight/autograd/grad_mode.h"
 #include "rushlight/autograd/record.h"
 
 namespace rushlight::bindings {
-namespace {
 
 using autograd::Edge;
 using autograd::Grads;
 using autograd::Node;
-
-// A Python object held by C++ that may be copied and dropped without the GIL.
-using SharedObject = std::shared_ptr<py::object>;
-SharedObject share(py::object object) {
-  return {new py::object(std::move(object)), [](py::object* held) {
-            if (Py_IsInitialized() == 0) return;  // the interpreter is gone, and the object with it
-            const py::gil_scoped_acquire gil;
-            delete held;
-          }};
-}
 
 py::tuple to_tuple(const Grads& grads) {
   py::tuple result(grads.size());
@@ -36,6 +26,8 @@ Grads to_grads(const py::handle& values) {
     grads.push_back(value.is_none() ? Tensor() : py::cast<Tensor>(value));
   return grads;
 }
+
+namespace {
 
 autograd::TensorHook tensor_hook(py::function hook) {
   return [held = share(std::move(hook))](const Tensor& grad) -> Tensor {
@@ -60,41 +52,6 @@ autograd::NodeHook node_hook(py::function hook, bool pre) {
                     replaced.size(), ", but expected ", first.size(), ")");
     return replaced;
   };
-}
-
-// The node of an autograd.Function: `backward(list of gradients) -> sequence of gradients`.
-class PythonNode : public Node {
- public:
-  PythonNode(const std::string& name, size_t result_count, SharedObject backward, SharedObject release)
-      : Node(name, result_count), backward_(std::move(backward)), release_(std::move(release)) {}
-  Grads apply(Grads& grads) override {
-    const py::gil_scoped_acquire gil;
-    Grads out = to_grads((*backward_)(to_tuple(grads)));
-    RUSHLIGHT_CHECK(out.size() == next.size(), "function ", name(),
-                    " returned an incorrect number of gradients (expected ", next.size(), ", got ",
-                    out.size(), ")");
-    return out;
-  }
-  void release_saved() override {
-    const py::gil_scoped_acquire gil;
-    (*release_)();
-  }
-
- private:
-  SharedObject backward_;
-  SharedObject release_;
-};
-
-std::shared_ptr<Node> record_function(const std::string& name,
-                                      const std::vector<std::optional<Tensor>>& inputs,
-                                      const std::vector<std::optional<Tensor>>& outputs,
-                                      py::function backward, py::function release) {
-  auto node = autograd::make_node<PythonNode>(name, outputs.size(), share(std::move(backward)),
-                                              share(std::move(release)));
-  for (const auto& input : inputs) autograd::detail::connect(*node, input.value_or(Tensor()));
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (outputs[i].has_value()) autograd::detail::attach(*outputs[i], node, static_cast<int>(i));
-  return node;
 }
 
 std::vector<Tensor> run_backward(const std::vector<Tensor>& tensors,
@@ -231,9 +188,6 @@ void bind_autograd(py::module_& m, TensorClass& tensor) {
   m.def("_run_backward", &run_backward, py::arg("tensors"), py::arg("grads"), py::arg("retain_graph"),
         py::arg("create_graph"), py::arg("inputs"), py::arg("accumulate"),
         "The engine; see autograd.backward and autograd.grad.");
-  m.def("_record_function", &record_function, py::arg("name"), py::arg("inputs"), py::arg("outputs"),
-        py::arg("backward"), py::arg("release"),
-        "Puts a Python-written function into the graph: its node, after the outputs were attached.");
   m.def("_mark_view", &autograd::mark_view, py::arg("view"), py::arg("base"));
 }
 

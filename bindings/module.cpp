@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
   bind_dtype(m);
   Binder b{m.def_submodule("ops", "Every op, as a function."), bind_tensor(m)};
   bind_autograd(m, b.tensor);
+  bind_function(m);
   bind_copy(b);
   bind_view(b);
   bind_join(b);

@@ -9,10 +9,16 @@ import os as _os
 
 from . import __config__ as __config__
 from . import _core
+from . import _tensor as _tensor
+from . import autograd as autograd  # after the ops, which it uses
 from .__config__ import show_config as show_config
 from ._core import *  # noqa: F403
 from ._core import __version__ as __version__
 from ._core.ops import *  # noqa: F403
 from ._size import Size as Size
+from .autograd import enable_grad as enable_grad
+from .autograd import inference_mode as inference_mode
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
 
 _core._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)

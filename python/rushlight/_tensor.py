@@ -1,0 +1,36 @@
+"""Tensor methods that are written in Python, attached to the compiled class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rushlight import autograd
+from rushlight._core import Node, Tensor
+from rushlight.autograd import _hooks
+
+
+def _backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Adds to ``.grad`` of the leaves the gradients of this tensor.
+
+    Args:
+        gradient: weight of each element, of this tensor's shape; may be left out for one element.
+        retain_graph: keep what the graph saved, for another backward; default: ``create_graph``.
+        create_graph: record the backward itself, for higher derivatives.
+        inputs: add only to these tensors' ``.grad``; default: all leaves.
+
+    Raises:
+        RuntimeError: see :func:`rushlight.autograd.backward`.
+    """
+    autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+Tensor.backward = _backward  # type: ignore[method-assign]
+Tensor.register_hook = _hooks.register_hook  # type: ignore[method-assign,assignment]
+Node.register_hook = _hooks.register_node_hook  # type: ignore[method-assign,assignment]
+Node.register_prehook = _hooks.register_node_prehook  # type: ignore[method-assign,assignment]
