@@ -17,5 +17,7 @@ void bind_view(Binder& b);
 void bind_join(Binder& b);
 void bind_indexing(Binder& b);
 void bind_arithmetic(Binder& b);
+void bind_matmul(Binder& b);
+void bind_conv(Binder& b);
 
 }  // namespace rushlight::bindings

@@ -17,4 +17,6 @@ PYBIND11_MODULE(_core, m) {
   bind_join(b);
   bind_indexing(b);
   bind_arithmetic(b);
+  bind_matmul(b);
+  bind_conv(b);
 }

@@ -116,7 +116,7 @@ struct ConvPlan {
     const int64_t row_bytes = job.step_h * cols * pitch * static_cast<int64_t>(sizeof(T));
     const int64_t tile = kernel.groups * kernel.length;
     const int64_t wanted = std::clamp<int64_t>(total * job.out_w / (4 * tile), 1, kTasks);
-    rows = std::clamp<int64_t>(std::min(kSourceBytes / row_bytes, ceil_div(total, wanted)), 1, total);
+    rows = std::clamp<int64_t>(std::min(kSourceBytes / std::max<int64_t>(1, row_bytes), ceil_div(total, wanted)), 1, total);
     // Whole tiles in a task: a last tile that is not full computes pixels twice.
     const int64_t runs = ceil_div(job.out_w, kernel.length);
     while (rows < total && rows * runs % kernel.groups != 0 && rows % kernel.groups != 0) ++rows;
