@@ -1,5 +1,6 @@
 #include "rushlight/tensor/storage.h"
 
+#include "rushlight/base/parallel.h"
 #include "rushlight/tensor/allocator.h"
 
 namespace rushlight {
@@ -33,6 +34,8 @@ std::shared_ptr<char> Storage::channels_last_data() {
 }
 
 void Storage::make_plain() {
+  // First the GIL, then the lock: a thread that holds the lock must never wait for the GIL.
+  const HeavyWork heavy(static_cast<int64_t>(nbytes_));
   const std::lock_guard<std::mutex> lock(physical_->mutex);
   if (!channels_last_.load(std::memory_order_relaxed)) return;
   char* plain = static_cast<char*>(allocate(nbytes_));
