@@ -65,6 +65,12 @@ GemmArgs<T> normalised(GemmArgs<T> x) {
   return x;
 }
 
+// Few rows of A against columns of B that are contiguous along k.
+template <class T>
+bool dots_fit(const GemmArgs<T>& x) {
+  return x.b_row == 1 && x.m <= kDotRows && x.m <= x.n;
+}
+
 // `rows` vectors contiguous along k: src itself, or a copy in `copy`.
 template <class T>
 const T* rows_along_k(const T* src, int64_t rows, int64_t k, int64_t& row, int64_t col, T* copy) {
@@ -78,7 +84,7 @@ const T* rows_along_k(const T* src, int64_t rows, int64_t k, int64_t& row, int64
 // The longer side of C is cut into pieces and streamed once; the shorter is the `m` of GemmDots.
 template <class T>
 void run_dots(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
-  const bool swap = args.m > args.n;
+  const bool swap = !dots_fit(args);
   GemmArgs<T> x = swap ? transposed(args) : args;
   Scratch<T> copy(x.a_col == 1 ? 0 : x.m * x.k);
   x.a = rows_along_k(x.a, x.m, x.k, x.a_row, x.a_col, copy.data());
@@ -205,10 +211,10 @@ const GemmKernel<T>& select_gemm(Isa isa, std::string* why) {
 
 template <class T>
 GemmPath select_gemm_path(const GemmArgs<T>& x, const GemmKernel<T>& kernel) {
-  if (x.k > 0 && ((x.b_row == 1 && x.m <= kDotRows && x.m <= x.n) || (x.a_col == 1 && x.n <= kDotRows && x.n <= x.m)))
-    if (!(x.b_col == 1 && x.m <= kernel.mr)) return GemmPath::Dots;
-  if (x.k == 0) return GemmPath::Direct;
-  if (x.b_col == 1 && (x.m <= 2 * kernel.mr || x.m * x.n * x.k <= kDirectWork)) return GemmPath::Direct;
+  const bool small = x.m * x.n * x.k <= kDirectWork && 4 * x.n >= kernel.nr;
+  if (x.k == 0 || (x.b_col == 1 && (x.m <= kernel.mr || small))) return GemmPath::Direct;
+  if (dots_fit(x) || dots_fit(transposed(x))) return GemmPath::Dots;
+  if (x.b_col == 1 && x.m <= 2 * kernel.mr) return GemmPath::Direct;
   return GemmPath::Packed;
 }
 

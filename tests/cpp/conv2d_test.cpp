@@ -1,0 +1,229 @@
+#include "rushlight/kernels/conv2d/conv2d.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "everywhere.h"
+
+namespace rushlight::kernels {
+namespace {
+
+using testing_tools::everywhere;
+using testing_tools::normal;
+
+constexpr int64_t kGuard = 40;
+
+Conv2dParams make(int64_t n, int64_t c, int64_t h, int64_t w, int64_t o, int64_t kh, int64_t kw, int64_t sh = 1,
+                  int64_t sw = 1, int64_t ph = 0, int64_t pw = 0, int64_t dh = 1, int64_t dw = 1, int64_t groups = 1) {
+  return {n, c, h, w, o, kh, kw, sh, sw, ph, pw, ph, pw, dh, dw, groups};
+}
+
+// Shapes that hurt: odd channels and widths, one pixel, strides that skip pixels, maps of few pixels, wide padding.
+std::vector<Conv2dParams> shapes() {
+  std::vector<Conv2dParams> list{
+      make(1, 1, 1, 1, 1, 1, 1),
+      make(2, 3, 8, 8, 5, 3, 3, 1, 1, 1, 1),
+      make(2, 8, 14, 14, 33, 3, 3, 1, 1, 1, 1),
+      make(3, 32, 7, 7, 40, 3, 3, 1, 1, 1, 1),
+      make(1, 3, 22, 28, 20, 7, 7, 2, 2, 3, 3),
+      make(2, 64, 8, 14, 34, 1, 1, 2, 2),
+      make(2, 16, 13, 9, 32, 3, 3, 2, 2, 1, 1),
+      make(1, 8, 9, 11, 12, 3, 2, 3, 1, 2, 1, 2, 3),
+      make(4, 12, 10, 10, 24, 3, 3, 1, 1, 1, 1, 1, 1, 4),
+      make(2, 16, 9, 9, 16, 3, 3, 2, 2, 1, 1, 1, 1, 16),
+      make(1, 128, 2, 2, 20, 3, 3, 1, 1, 1, 1),
+      make(2, 5, 5, 5, 3, 1, 1, 3, 3),
+      make(2, 256, 7, 7, 35, 1, 1),
+      make(2, 7, 3, 17, 9, 1, 5, 1, 1, 0, 2),
+      make(3, 4, 5, 5, 6, 5, 5, 1, 1, 4, 4),
+      make(1, 3, 5, 1, 4, 3, 1, 1, 1, 1, 0),
+      make(1, 2, 20, 21, 3, 2, 2, 5, 4),
+  };
+  Conv2dParams uneven = make(2, 3, 6, 7, 4, 2, 4);
+  uneven.pad_w = 1, uneven.pad_h_end = 1, uneven.pad_w_end = 2;
+  list.push_back(uneven);
+  return list;
+}
+
+int64_t source_size(const Conv2dParams& p) { return p.images * p.in_h * p.in_w * p.in_channels; }
+int64_t result_size(const Conv2dParams& p) { return p.images * p.out_h() * p.out_w() * p.out_channels; }
+int64_t weight_size(const Conv2dParams& p) { return p.out_channels * p.group_in() * p.taps(); }
+
+// Calls f(index in src, index in weight, index in dst), channels-last, for every product of the definition.
+template <class F>
+void for_each_product(const Conv2dParams& p, F&& f) {
+  for (int64_t n = 0; n < p.images; ++n)
+    for (int64_t y = 0; y < p.out_h(); ++y)
+      for (int64_t x = 0; x < p.out_w(); ++x)
+        for (int64_t o = 0; o < p.out_channels; ++o)
+          for (int64_t i = 0; i < p.kernel_h; ++i)
+            for (int64_t j = 0; j < p.kernel_w; ++j) {
+              const int64_t row = y * p.stride_h - p.pad_h + i * p.dilation_h;
+              const int64_t col = x * p.stride_w - p.pad_w + j * p.dilation_w;
+              if (row < 0 || row >= p.in_h || col < 0 || col >= p.in_w) continue;
+              const int64_t first = o / p.group_out() * p.group_in();
+              const int64_t src = ((n * p.in_h + row) * p.in_w + col) * p.in_channels + first;
+              const int64_t weight = o * p.group_in() * p.taps() + i * p.kernel_w + j;
+              const int64_t dst = ((n * p.out_h() + y) * p.out_w() + x) * p.out_channels + o;
+              for (int64_t c = 0; c < p.group_in(); ++c) f(src + c, weight + c * p.taps(), dst);
+            }
+}
+
+struct Sum {
+  double value = 0, magnitude = 0;
+  int64_t terms = 0;
+  void add(double term) {
+    value += term;
+    magnitude += std::abs(term);
+    ++terms;
+  }
+};
+
+// What the three directions must give, as sums with the scale of their rounding error.
+template <class T>
+struct Reference {
+  std::vector<T> src, weight, bias, grad;
+  std::vector<Sum> result, grad_src, grad_weight;
+  explicit Reference(const Conv2dParams& p)
+      : src(normal<T>(source_size(p), T(0), 1)), weight(normal<T>(weight_size(p), T(0), 2)),
+        bias(normal<T>(p.out_channels, T(0), 3)), grad(normal<T>(result_size(p), T(0), 4)), result(grad.size()),
+        grad_src(src.size()), grad_weight(weight.size()) {
+    for_each_product(p, [&](int64_t s, int64_t w, int64_t d) {
+      result[d].add(double{src[s]} * weight[w]);
+      grad_src[s].add(double{grad[d]} * weight[w]);
+      grad_weight[w].add(double{grad[d]} * src[s]);
+    });
+    for (size_t i = 0; i < result.size(); ++i) result[i].add(bias[i % bias.size()]);
+  }
+};
+
+// A result with guards on both sides.
+template <class T>
+struct Guarded {
+  std::vector<T> memory;
+  explicit Guarded(int64_t size) : memory(static_cast<size_t>(size + 2 * kGuard + 1), T(77)) {}
+  T* data() { return memory.data() + kGuard + 1; }
+  void check(const std::vector<Sum>& expected, const char* what) {
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Sum& sum = expected[i];
+      const double bound = std::numeric_limits<T>::epsilon() * (2.0 * sum.terms * sum.magnitude + 1e-6);
+      ASSERT_NEAR(data()[i], sum.value, bound) << what << " at " << i << " (seeds 1 to 4)";
+    }
+    for (int64_t i = 0; i < kGuard; ++i) {
+      ASSERT_EQ(memory[static_cast<size_t>(i)], T(77)) << what << " wrote before its result";
+      ASSERT_EQ(memory[memory.size() - 1 - static_cast<size_t>(i)], T(77)) << what << " wrote after its result";
+    }
+  }
+};
+
+template <class T>
+std::vector<T> to_plain(const std::vector<T>& last, int64_t images, int64_t pixels, int64_t channels) {
+  std::vector<T> plain(last.size());
+  for (int64_t n = 0; n < images; ++n)
+    for (int64_t i = 0; i < pixels; ++i)
+      for (int64_t c = 0; c < channels; ++c)
+        plain[(n * channels + c) * pixels + i] = last[(n * pixels + i) * channels + c];
+  return plain;
+}
+
+std::string describe(const Conv2dParams& p) {
+  return testing::PrintToString(std::vector<int64_t>{p.images, p.in_channels, p.in_h, p.in_w, p.out_channels, p.kernel_h,
+                                                     p.kernel_w, p.stride_h, p.stride_w, p.pad_h, p.pad_w, p.dilation_h,
+                                                     p.dilation_w, p.groups});
+}
+
+template <class T>
+class Conv2d : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(Conv2d, Types);
+
+TYPED_TEST(Conv2d, ThreeDirectionsAgreeWithTheDefinitionInBothLayouts) {
+  using T = TypeParam;
+  for (const Conv2dParams& p : shapes()) {
+    SCOPED_TRACE(describe(p));
+    const Reference<T> expected(p);
+    const auto plain_src = to_plain(expected.src, p.images, p.in_h * p.in_w, p.in_channels);
+    const auto plain_grad = to_plain(expected.grad, p.images, p.out_h() * p.out_w(), p.out_channels);
+    const int64_t in = p.in_h * p.in_w, out = p.out_h() * p.out_w();
+    const ImageView<const T> srcs[] = {channels_last(expected.src.data(), p.in_h, p.in_w, p.in_channels),
+                                       {plain_src.data(), in * p.in_channels, p.in_w, 1, in}};
+    const ImageView<const T> grads[] = {channels_last(expected.grad.data(), p.out_h(), p.out_w(), p.out_channels),
+                                        {plain_grad.data(), out * p.out_channels, p.out_w(), 1, out}};
+    everywhere([&] {
+      for (int layout = 0; layout < 2; ++layout) {
+        Guarded<T> result(result_size(p)), grad_src(source_size(p)), grad_weight(weight_size(p));
+        conv2d_forward(p, srcs[layout], expected.weight.data(), expected.bias.data(), result.data());
+        conv2d_grad_src(p, grads[layout], expected.weight.data(), grad_src.data());
+        conv2d_grad_weight(p, srcs[layout], grads[layout], grad_weight.data());
+        result.check(expected.result, "forward");
+        grad_src.check(expected.grad_src, "grad_src");
+        grad_weight.check(expected.grad_weight, "grad_weight");
+      }
+    });
+  }
+}
+
+TYPED_TEST(Conv2d, EveryRowAgreesWithTheDefinition) {
+  using T = TypeParam;
+  int count = 0, ran = 0;
+  const ConvKernel<T>* rows = conv2d_kernels<T>(&count);
+  for (int r = 0; r < count; ++r) {
+    const ConvKernel<T>& row = rows[r];
+    if (row.block == nullptr || row.isa > best_isa()) continue;
+    for (const int64_t width : {row.length, row.length + 1, 2 * row.length, 7 * row.length, int64_t{15}})
+      for (const int64_t outputs : {int64_t{1}, row.outputs / 2, row.outputs / 2 + 1, row.outputs, row.outputs + 3}) {
+        if (width < row.length) continue;
+        const Conv2dParams p = make(2, 5, 3, width, outputs, 3, 3, 1, 1, 1, 1);
+        SCOPED_TRACE(testing::Message() << row.name << " " << describe(p));
+        const Reference<T> expected(p);
+        Guarded<T> result(result_size(p));
+        conv2d_forward_with<T>(row, p, channels_last(expected.src.data(), p.in_h, p.in_w, p.in_channels),
+                               expected.weight.data(), expected.bias.data(), result.data());
+        result.check(expected.result, row.name);
+        ++ran;
+      }
+  }
+  EXPECT_GE(ran, 1);
+}
+
+TYPED_TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
+  using T = TypeParam;
+  const Conv2dParams p = make(5, 12, 15, 14, 40, 3, 3, 1, 2, 1, 1);
+  const Reference<T> r(p);
+  std::vector<T> first;
+  const int before = num_threads();
+  for (const int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    const auto src = channels_last(r.src.data(), p.in_h, p.in_w, p.in_channels);
+    const auto grad = channels_last(r.grad.data(), p.out_h(), p.out_w(), p.out_channels);
+    std::vector<T> all(r.grad.size() + r.src.size() + r.weight.size());
+    conv2d_forward(p, src, r.weight.data(), r.bias.data(), all.data());
+    conv2d_grad_src(p, grad, r.weight.data(), all.data() + r.grad.size());
+    conv2d_grad_weight(p, src, grad, all.data() + r.grad.size() + r.src.size());
+    if (first.empty()) first = all;
+    EXPECT_EQ(all, first) << threads << " threads";
+  }
+  set_num_threads(before);
+}
+
+TEST(Conv2dSelection, FollowsLevelAndWidth) {
+  EXPECT_STREQ(select_conv2d<float>(Isa::Generic, 14).name, "conv2d_f32_4x1x8_generic");
+  if (best_isa() < Isa::Avx512) GTEST_SKIP() << "this machine has no avx512";
+  EXPECT_STREQ(select_conv2d<float>(Isa::Avx512, 56).name, "conv2d_f32_2x7x32_avx512");
+  EXPECT_STREQ(select_conv2d<float>(Isa::Avx512, 16).name, "conv2d_f32_7x2x32_avx512");
+  std::string why;
+  EXPECT_STREQ(select_conv2d<float>(Isa::Avx512, 1, &why).name, "conv2d_f32_8x1x32_avx512");
+  EXPECT_NE(why.find("width 1 is no multiple of 7"), std::string::npos) << why;
+}
+
+TEST(Conv2dEmpty, GradientOfTheWeightOfNoImagesIsZero) {
+  const Conv2dParams p = make(0, 3, 5, 5, 4, 3, 3);
+  std::vector<float> grad_weight(weight_size(p), 5.0f);
+  conv2d_grad_weight<float>(p, {}, {}, grad_weight.data());
+  for (const float value : grad_weight) EXPECT_EQ(value, 0.0f);
+}
+
+}  // namespace
+}  // namespace rushlight::kernels
