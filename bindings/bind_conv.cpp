@@ -9,7 +9,8 @@ namespace {
 // Pairs of numbers, or one of the two words.
 using Padding = std::variant<Pair, std::string>;
 
-ops::Conv2dOptions options(const char* op, Pair stride, const Padding& padding, Pair dilation, int64_t groups) {
+ops::Conv2dOptions options(const char* op, Pair stride, const Padding& padding, Pair dilation,
+                           int64_t groups) {
   ops::Conv2dOptions o;
   o.stride_h = stride.first, o.stride_w = stride.second;
   o.dilation_h = dilation.first, o.dilation_w = dilation.second;
@@ -19,62 +20,74 @@ ops::Conv2dOptions options(const char* op, Pair stride, const Padding& padding, 
     return o;
   }
   const std::string& word = std::get<std::string>(padding);
-  RUSHLIGHT_CHECK(word == "same" || word == "valid", op, ": padding must be numbers, 'same' or 'valid', got '", word, "'");
+  RUSHLIGHT_CHECK(word == "same" || word == "valid", op,
+                  ": padding must be numbers, 'same' or 'valid', got '", word, "'");
   o.same = word == "same";
   return o;
 }
 
 // One number stands for the width only: the height of a 1-d convolution is 1.
 Pair width_only(const IntList& value, int64_t height) {
-  RUSHLIGHT_CHECK(value.values.size() == 1, "conv1d: expected one number for stride, padding and dilation, got ",
+  RUSHLIGHT_CHECK(value.values.size() == 1,
+                  "conv1d: expected one number for stride, padding and dilation, got ",
                   to_string(value.values));
   return {height, value.values[0]};
 }
 
 Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, Pair stride,
               const Padding& padding, Pair dilation, int64_t groups) {
-  return ops::conv2d(input, weight, bias.value_or(Tensor()), options("conv2d", stride, padding, dilation, groups));
+  return ops::conv2d(input, weight, bias.value_or(Tensor()),
+                     options("conv2d", stride, padding, dilation, groups));
 }
 
-Tensor conv1d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, const IntList& stride,
-              const std::variant<IntList, std::string>& padding, const IntList& dilation, int64_t groups) {
-  const Padding pad = std::holds_alternative<IntList>(padding) ? Padding(width_only(std::get<IntList>(padding), 0))
-                                                               : Padding(std::get<std::string>(padding));
+Tensor conv1d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+              const IntList& stride, const std::variant<IntList, std::string>& padding,
+              const IntList& dilation, int64_t groups) {
+  const Padding pad = std::holds_alternative<IntList>(padding)
+                          ? Padding(width_only(std::get<IntList>(padding), 0))
+                          : Padding(std::get<std::string>(padding));
   return ops::conv1d(input, weight, bias.value_or(Tensor()),
                      options("conv1d", width_only(stride, 1), pad, width_only(dilation, 1), groups));
 }
 
-Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, Pair stride,
-                        Pair padding, Pair output_padding, int64_t groups, Pair dilation) {
+Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                        Pair stride, Pair padding, Pair output_padding, int64_t groups, Pair dilation) {
   return ops::conv_transpose2d(input, weight, bias.value_or(Tensor()),
-                               options("conv_transpose2d", stride, padding, dilation, groups), output_padding.first,
-                               output_padding.second);
+                               options("conv_transpose2d", stride, padding, dilation, groups),
+                               output_padding.first, output_padding.second);
 }
 
 }  // namespace
 
 void bind_conv(Binder& b) {
-  b.function("conv2d", &conv2d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
-             py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
-             "2-d convolution (cross-correlation) of images.\n\n"
-             "Args:\n    padding: zeros on each side, as one number or (height, width); 'valid' for none; 'same' for as many as keep\n"
-             "        the size (stride 1 only; an odd one goes to the end).\n\n"
-             "Shapes:\n    input ``(N, C, H, W)`` or ``(C, H, W)``, weight ``(O, C / groups, KH, KW)``, bias ``(O,)``,\n"
-             "    result ``(N, O, H', W')`` with H' = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1\n\n"
-             "Raises:\n    RuntimeError: if sizes or dtypes do not match, or the kernel does not fit the padded input.\n\n"
-             "Source:\n    torch.nn.functional.conv2d");
+  b.function(
+      "conv2d", &conv2d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
+      py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
+      "2-d convolution (cross-correlation) of images.\n\n"
+      "Args:\n    padding: zeros on each side, as one number or (height, width); 'valid' for none; 'same' "
+      "for as many as keep\n"
+      "        the size (stride 1 only; an odd one goes to the end).\n\n"
+      "Shapes:\n    input ``(N, C, H, W)`` or ``(C, H, W)``, weight ``(O, C / groups, KH, KW)``, bias "
+      "``(O,)``,\n"
+      "    result ``(N, O, H', W')`` with H' = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1\n\n"
+      "Raises:\n    RuntimeError: if sizes or dtypes do not match, or the kernel does not fit the padded "
+      "input.\n\n"
+      "Source:\n    torch.nn.functional.conv2d");
   b.function("conv1d", &conv1d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
              py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
              "1-d convolution (cross-correlation) of signals.\n\n"
-             "Shapes:\n    input ``(N, C, L)`` or ``(C, L)``, weight ``(O, C / groups, K)``, bias ``(O,)``, result ``(N, O, L')``\n\n"
+             "Shapes:\n    input ``(N, C, L)`` or ``(C, L)``, weight ``(O, C / groups, K)``, bias ``(O,)``, "
+             "result ``(N, O, L')``\n\n"
              "Raises:\n    RuntimeError: as conv2d.\n\n"
              "Source:\n    torch.nn.functional.conv1d");
-  b.function("conv_transpose2d", &conv_transpose2d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
-             py::arg("stride") = 1, py::arg("padding") = 0, py::arg("output_padding") = 0, py::arg("groups") = 1,
-             py::arg("dilation") = 1,
+  b.function("conv_transpose2d", &conv_transpose2d, py::arg("input"), py::arg("weight"),
+             py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0,
+             py::arg("output_padding") = 0, py::arg("groups") = 1, py::arg("dilation") = 1,
              "Transposed 2-d convolution: the adjoint of conv2d with the same parameters.\n\n"
-             "Shapes:\n    input ``(N, C, H, W)`` or ``(C, H, W)``, weight ``(C, O / groups, KH, KW)``, bias ``(O,)``, result\n"
-             "    ``(N, O, H', W')`` with H' = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + output_padding + 1\n\n"
+             "Shapes:\n    input ``(N, C, H, W)`` or ``(C, H, W)``, weight ``(C, O / groups, KH, KW)``, bias "
+             "``(O,)``, result\n"
+             "    ``(N, O, H', W')`` with H' = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + "
+             "output_padding + 1\n\n"
              "Raises:\n    RuntimeError: if sizes or dtypes do not match, or the result would be empty.\n\n"
              "Source:\n    torch.nn.functional.conv_transpose2d");
 }

@@ -15,12 +15,14 @@ using testing_tools::normal;
 
 constexpr int64_t kGuard = 40;
 
-Conv2dParams make(int64_t n, int64_t c, int64_t h, int64_t w, int64_t o, int64_t kh, int64_t kw, int64_t sh = 1,
-                  int64_t sw = 1, int64_t ph = 0, int64_t pw = 0, int64_t dh = 1, int64_t dw = 1, int64_t groups = 1) {
+Conv2dParams make(int64_t n, int64_t c, int64_t h, int64_t w, int64_t o, int64_t kh, int64_t kw,
+                  int64_t sh = 1, int64_t sw = 1, int64_t ph = 0, int64_t pw = 0, int64_t dh = 1,
+                  int64_t dw = 1, int64_t groups = 1) {
   return {n, c, h, w, o, kh, kw, sh, sw, ph, pw, ph, pw, dh, dw, groups};
 }
 
-// Shapes that hurt: odd channels and widths, one pixel, strides that skip pixels, maps of few pixels, wide padding.
+// Shapes that hurt: odd channels and widths, one pixel, strides that skip pixels, maps of few pixels, wide
+// padding.
 std::vector<Conv2dParams> shapes() {
   std::vector<Conv2dParams> list{
       make(1, 1, 1, 1, 1, 1, 1),
@@ -87,9 +89,13 @@ struct Reference {
   std::vector<T> src, weight, bias, grad;
   std::vector<Sum> result, grad_src, grad_weight;
   explicit Reference(const Conv2dParams& p)
-      : src(normal<T>(source_size(p), T(0), 1)), weight(normal<T>(weight_size(p), T(0), 2)),
-        bias(normal<T>(p.out_channels, T(0), 3)), grad(normal<T>(result_size(p), T(0), 4)), result(grad.size()),
-        grad_src(src.size()), grad_weight(weight.size()) {
+      : src(normal<T>(source_size(p), T(0), 1)),
+        weight(normal<T>(weight_size(p), T(0), 2)),
+        bias(normal<T>(p.out_channels, T(0), 3)),
+        grad(normal<T>(result_size(p), T(0), 4)),
+        result(grad.size()),
+        grad_src(src.size()),
+        grad_weight(weight.size()) {
     for_each_product(p, [&](int64_t s, int64_t w, int64_t d) {
       result[d].add(double{src[s]} * weight[w]);
       grad_src[s].add(double{grad[d]} * weight[w]);
@@ -113,7 +119,8 @@ struct Guarded {
     }
     for (int64_t i = 0; i < kGuard; ++i) {
       ASSERT_EQ(memory[static_cast<size_t>(i)], T(77)) << what << " wrote before its result";
-      ASSERT_EQ(memory[memory.size() - 1 - static_cast<size_t>(i)], T(77)) << what << " wrote after its result";
+      ASSERT_EQ(memory[memory.size() - 1 - static_cast<size_t>(i)], T(77))
+          << what << " wrote after its result";
     }
   }
 };
@@ -129,9 +136,9 @@ std::vector<T> to_plain(const std::vector<T>& last, int64_t images, int64_t pixe
 }
 
 std::string describe(const Conv2dParams& p) {
-  return testing::PrintToString(std::vector<int64_t>{p.images, p.in_channels, p.in_h, p.in_w, p.out_channels, p.kernel_h,
-                                                     p.kernel_w, p.stride_h, p.stride_w, p.pad_h, p.pad_w, p.dilation_h,
-                                                     p.dilation_w, p.groups});
+  return testing::PrintToString(std::vector<int64_t>{p.images, p.in_channels, p.in_h, p.in_w, p.out_channels,
+                                                     p.kernel_h, p.kernel_w, p.stride_h, p.stride_w, p.pad_h,
+                                                     p.pad_w, p.dilation_h, p.dilation_w, p.groups});
 }
 
 template <class T>
@@ -149,8 +156,9 @@ TYPED_TEST(Conv2d, ThreeDirectionsAgreeWithTheDefinitionInBothLayouts) {
     const int64_t in = p.in_h * p.in_w, out = p.out_h() * p.out_w();
     const ImageView<const T> srcs[] = {channels_last(expected.src.data(), p.in_h, p.in_w, p.in_channels),
                                        {plain_src.data(), in * p.in_channels, p.in_w, 1, in}};
-    const ImageView<const T> grads[] = {channels_last(expected.grad.data(), p.out_h(), p.out_w(), p.out_channels),
-                                        {plain_grad.data(), out * p.out_channels, p.out_w(), 1, out}};
+    const ImageView<const T> grads[] = {
+        channels_last(expected.grad.data(), p.out_h(), p.out_w(), p.out_channels),
+        {plain_grad.data(), out * p.out_channels, p.out_w(), 1, out}};
     everywhere([&] {
       for (int layout = 0; layout < 2; ++layout) {
         Guarded<T> result(result_size(p)), grad_src(source_size(p)), grad_weight(weight_size(p));
@@ -173,7 +181,8 @@ TYPED_TEST(Conv2d, EveryRowAgreesWithTheDefinition) {
     const ConvKernel<T>& row = rows[r];
     if (row.block == nullptr || row.isa > best_isa()) continue;
     for (const int64_t width : {row.length, row.length + 1, 2 * row.length, 7 * row.length, int64_t{15}})
-      for (const int64_t outputs : {int64_t{1}, row.outputs / 2, row.outputs / 2 + 1, row.outputs, row.outputs + 3}) {
+      for (const int64_t outputs :
+           {int64_t{1}, row.outputs / 2, row.outputs / 2 + 1, row.outputs, row.outputs + 3}) {
         if (width < row.length) continue;
         const Conv2dParams p = make(2, 5, 3, width, outputs, 3, 3, 1, 1, 1, 1);
         SCOPED_TRACE(testing::Message() << row.name << " " << describe(p));

@@ -33,7 +33,8 @@ struct Expected {
   double value, magnitude;
   Expected(const GemmArgs<T>& x, const T* start, int64_t i, int64_t j) : value(0), magnitude(0) {
     for (int64_t p = 0; p < x.k; ++p) {
-      const double term = static_cast<double>(x.a[i * x.a_row + p * x.a_col]) * x.b[p * x.b_row + j * x.b_col];
+      const double term =
+          static_cast<double>(x.a[i * x.a_row + p * x.a_col]) * x.b[p * x.b_row + j * x.b_col];
       value += term;
       magnitude += std::abs(term);
     }
@@ -47,9 +48,11 @@ struct Shape {
 };
 
 template <class T>
-void check_product(const GemmKernel<T>& kernel, Shape s, bool ta, bool tb, bool tc, int64_t gap, bool accumulate) {
-  SCOPED_TRACE(testing::Message() << kernel.name << " m=" << s.m << " n=" << s.n << " k=" << s.k << " strides " << ta
-                                  << tb << tc << " gap " << gap << " accumulate " << accumulate << " (seeds 1 to 4)");
+void check_product(const GemmKernel<T>& kernel, Shape s, bool ta, bool tb, bool tc, int64_t gap,
+                   bool accumulate) {
+  SCOPED_TRACE(testing::Message() << kernel.name << " m=" << s.m << " n=" << s.n << " k=" << s.k
+                                  << " strides " << ta << tb << tc << " gap " << gap << " accumulate "
+                                  << accumulate << " (seeds 1 to 4)");
   const Operand<T> a(s.m, s.k, ta, gap, 1), b(s.k, s.n, tb, gap, 2);
   Operand<T> c(s.m, s.n, tc, gap, 3);
   const std::vector<T> before = c.memory, bias = normal<T>(s.n + 1, T(0), 4);
@@ -66,8 +69,9 @@ void check_product(const GemmKernel<T>& kernel, Shape s, bool ta, bool tb, bool 
   for (int64_t i = 0; i < s.m; ++i)
     for (int64_t j = 0; j < s.n; ++j) {
       const Expected<T> expected(x, start, i, j);
-      const double bound = std::numeric_limits<T>::epsilon() *
-                           (static_cast<double>(s.k) * expected.magnitude + 2 * std::abs(expected.value) + 1e-6);
+      const double bound =
+          std::numeric_limits<T>::epsilon() *
+          (static_cast<double>(s.k) * expected.magnitude + 2 * std::abs(expected.value) + 1e-6);
       ASSERT_NEAR(x.c[i * x.c_row + j * x.c_col], expected.value, bound) << "at " << i << ", " << j;
       written[static_cast<size_t>(c.data - c.memory.data() + i * c.row + j * c.col)] = true;
     }
@@ -78,11 +82,13 @@ void check_product(const GemmKernel<T>& kernel, Shape s, bool ta, bool tb, bool 
 // Sizes around the edges of a row's register tile and blocks.
 template <class T>
 std::vector<Shape> edge_shapes(const GemmKernel<T>& kernel) {
-  std::vector<Shape> shapes{{0, 5, 5}, {5, 0, 5}, {3, 4, 0}, {1, 1, 1}, {2 * kernel.mc + 3, 2 * kernel.nr + 5, kernel.kc + 7}};
+  std::vector<Shape> shapes{
+      {0, 5, 5}, {5, 0, 5}, {3, 4, 0}, {1, 1, 1}, {2 * kernel.mc + 3, 2 * kernel.nr + 5, kernel.kc + 7}};
   for (const int64_t m : {kernel.mr - 1, kernel.mr, kernel.mr + 1, 2 * kernel.mr + 1, int64_t{41}})
     for (const int64_t n : {kernel.nr / 2, kernel.nr - 1, kernel.nr, kernel.nr + 1, 3 * kernel.nr + 7})
       shapes.push_back({m, n, 1 + (m * n) % 37});
-  for (const int64_t m : {1, 2, 3, 4, 5, 16, 17}) shapes.push_back({m, 70, 133}), shapes.push_back({70, m, 133});
+  for (const int64_t m : {1, 2, 3, 4, 5, 16, 17})
+    shapes.push_back({m, 70, 133}), shapes.push_back({70, m, 133});
   return shapes;
 }
 
@@ -116,12 +122,14 @@ TYPED_TEST(Gemm, NegativeAndZeroStrides) {
   x.c = c.data(), x.c_row = 35;
   gemm(x);
   for (int64_t i = 0; i < 9; ++i)
-    for (int64_t j = 0; j < 35; ++j) EXPECT_NEAR(c[i * 35 + j], Expected<TypeParam>(x, nullptr, i, j).value, 1e-4);
+    for (int64_t j = 0; j < 35; ++j)
+      EXPECT_NEAR(c[i * 35 + j], Expected<TypeParam>(x, nullptr, i, j).value, 1e-4);
 }
 
 TYPED_TEST(Gemm, BatchesAgreeWithSingleProducts) {
   const int64_t m = 5, n = 37, k = 11, batch = 7;
-  const auto a = normal<TypeParam>(batch * m * k, TypeParam(0), 1), b = normal<TypeParam>(k * n, TypeParam(0), 2);
+  const auto a = normal<TypeParam>(batch * m * k, TypeParam(0), 1),
+             b = normal<TypeParam>(k * n, TypeParam(0), 2);
   std::vector<TypeParam> c(batch * m * n), one(m * n);
   GemmArgs<TypeParam> x;
   x.m = m, x.n = n, x.k = k, x.batch = batch;
@@ -137,8 +145,10 @@ TYPED_TEST(Gemm, BatchesAgreeWithSingleProducts) {
 }
 
 TYPED_TEST(Gemm, SameBitsForAnyNumberOfThreads) {
-  for (const Shape s : {Shape{300, 200, 700}, Shape{3, 3000, 512}, Shape{3000, 3, 512}, Shape{12, 999, 4100}, Shape{1, 1, 50000}}) {
-    const auto a = normal<TypeParam>(s.m * s.k, TypeParam(0), 1), b = normal<TypeParam>(s.k * s.n, TypeParam(0), 2);
+  for (const Shape s : {Shape{300, 200, 700}, Shape{3, 3000, 512}, Shape{3000, 3, 512}, Shape{12, 999, 4100},
+                        Shape{1, 1, 50000}}) {
+    const auto a = normal<TypeParam>(s.m * s.k, TypeParam(0), 1),
+               b = normal<TypeParam>(s.k * s.n, TypeParam(0), 2);
     GemmArgs<TypeParam> x;
     x.m = s.m, x.n = s.n, x.k = s.k;
     x.a = a.data(), x.a_row = s.k, x.a_col = 1;

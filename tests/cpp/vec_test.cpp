@@ -17,7 +17,8 @@ class VecTest : public testing::TestWithParam<Isa> {
   }
 };
 
-#define RUSHLIGHT_VEC_CHECK(name) {generic::name, RUSHLIGHT_AVX2(avx2::name), RUSHLIGHT_AVX512(avx512::name), nullptr}
+#define RUSHLIGHT_VEC_CHECK(name) \
+  {generic::name, RUSHLIGHT_AVX2(avx2::name), RUSHLIGHT_AVX512(avx512::name), nullptr}
 
 TEST_P(VecTest, Float) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_float)); }
 TEST_P(VecTest, Double) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_double)); }

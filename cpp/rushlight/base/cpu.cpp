@@ -51,15 +51,17 @@ bool amx_permitted() {
 
 Isa machine_isa() {
   const Registers basic = cpuid(1, 0);
-  if (!has_bits(basic.ecx, bit(12) | bit(27) | bit(28) | bit(29))) return Isa::Generic;  // FMA OSXSAVE AVX F16C
+  if (!has_bits(basic.ecx, bit(12) | bit(27) | bit(28) | bit(29)))
+    return Isa::Generic;  // FMA OSXSAVE AVX F16C
   const uint64_t saved = xcr0();
   const Registers extended = cpuid(7, 0);
   if (!has_bits(saved, bit(1) | bit(2)) || !has_bits(extended.ebx, bit(5))) return Isa::Generic;
   if (!has_bits(saved, bit(5) | bit(6) | bit(7)) ||
       !has_bits(extended.ebx, bit(16) | bit(17) | bit(30) | bit(31)))  // F DQ BW VL
     return Isa::Avx2;
-  if (!has_bits(saved, bit(17) | bit(18)) || !has_bits(extended.edx, bit(22) | bit(24)) ||  // AMX-BF16, AMX-TILE
-      !has_bits(cpuid(7, 1).eax, bit(5)) || !amx_permitted())                               // AVX512-BF16
+  if (!has_bits(saved, bit(17) | bit(18)) ||
+      !has_bits(extended.edx, bit(22) | bit(24)) ||            // AMX-BF16, AMX-TILE
+      !has_bits(cpuid(7, 1).eax, bit(5)) || !amx_permitted())  // AVX512-BF16
     return Isa::Avx512;
   return Isa::Amx;
 }
@@ -88,7 +90,8 @@ Isa requested_isa() {
     if (name == isa_name(static_cast<Isa>(level))) return static_cast<Isa>(level);
   bool known = false;
   for (int level = 0; level < kNumIsas; ++level) known = known || name == isa_name(static_cast<Isa>(level));
-  throw ValueError(str("RUSHLIGHT_ISA: '", name, known ? "' is not available on this machine" : "' is unknown",
+  throw ValueError(str("RUSHLIGHT_ISA: '", name,
+                       known ? "' is not available on this machine" : "' is unknown",
                        "; available are: ", available_isas()));
 }
 

@@ -8,7 +8,8 @@
 //  1. Flags belong to single files (never -march=native, never a global -m), without LTO.
 //  2. All code of such a file is inside namespace rushlight::kernels::RUSHLIGHT_ISA_NS, in templates
 //     (<family>.inl.h) too; no namespace-scope object has a constructor.
-//  3. It includes only <immintrin.h>, <cstddef>, <cstdint>, <cmath>, <cstring>, <cassert> and headers under kernels/
+//  3. It includes only <immintrin.h>, <cstddef>, <cstdint>, <cmath>, <cstring>, <cassert> and headers under
+//  kernels/
 //     written for it (this one, vec/, <family>.h, *.inl.h). No std:: containers or algorithms, none of base's
 //     inline functions (base/dtype.h's conversions are such), no threads, no allocation, no exceptions.
 //  4. tests/lint/test_isa_symbols.py reads the symbol tables of these objects and fails on a breach.

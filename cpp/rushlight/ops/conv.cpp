@@ -36,7 +36,8 @@ void dispatch_kernel(DType dtype, const char* op, F&& f) {
   throw Error(str(op, ": not implemented for ", dtype_name(dtype), " tensors"));
 }
 
-// The three directions are each other's derivatives: every one is bilinear, and its two gradients are the other two.
+// The three directions are each other's derivatives: every one is bilinear, and its two gradients are the
+// other two.
 Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dParams& p);
 Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams& p,
                    const char* name = "ConvolutionBackwardBackward0");
@@ -53,17 +54,19 @@ Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, co
     dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
       using T = typename decltype(tag)::type;
       kernels::conv2d_forward<T>(p, view_of<T>(from, input), plain_weight.data<T>(),
-                                 plain_bias.defined() ? plain_bias.data<T>() : nullptr, reinterpret_cast<T*>(to.data));
+                                 plain_bias.defined() ? plain_bias.data<T>() : nullptr,
+                                 reinterpret_cast<T*>(to.data));
     });
   }
   if (!autograd::recording(input, weight, bias)) return out;
-  autograd::record(out, "ConvolutionBackward0", {input, weight, bias},
-                   {autograd::save_if(weight.requires_grad(), input), autograd::save_if(input.requires_grad(), weight)},
-                   [p](Node& node, const Tensor& grad) -> Grads {
-                     return {node.needs(0) ? grad_source(grad, node.saved(1), p) : Tensor(),
-                             node.needs(1) ? grad_weight(node.saved(0), grad, p) : Tensor(),
-                             node.needs(2) ? sum(grad, {0, 2, 3}, false) : Tensor()};
-                   });
+  autograd::record(
+      out, "ConvolutionBackward0", {input, weight, bias},
+      {autograd::save_if(weight.requires_grad(), input), autograd::save_if(input.requires_grad(), weight)},
+      [p](Node& node, const Tensor& grad) -> Grads {
+        return {node.needs(0) ? grad_source(grad, node.saved(1), p) : Tensor(),
+                node.needs(1) ? grad_weight(node.saved(0), grad, p) : Tensor(),
+                node.needs(2) ? sum(grad, {0, 2, 3}, false) : Tensor()};
+      });
   return out;
 }
 
@@ -76,16 +79,18 @@ Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams&
     const HeavyWork heavy(p.work());
     dispatch_kernel(grad.dtype(), "conv2d", [&](auto tag) {
       using T = typename decltype(tag)::type;
-      kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), plain_weight.data<T>(), reinterpret_cast<T*>(to.data));
+      kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), plain_weight.data<T>(),
+                                  reinterpret_cast<T*>(to.data));
     });
   }
   if (!autograd::recording(grad, weight)) return out;
-  autograd::record(out, name, {grad, weight},
-                   {autograd::save_if(weight.requires_grad(), grad), autograd::save_if(grad.requires_grad(), weight)},
-                   [p](Node& node, const Tensor& second) -> Grads {
-                     return {node.needs(0) ? forward(second, node.saved(1), Tensor(), p) : Tensor(),
-                             node.needs(1) ? grad_weight(second, node.saved(0), p) : Tensor()};
-                   });
+  autograd::record(
+      out, name, {grad, weight},
+      {autograd::save_if(weight.requires_grad(), grad), autograd::save_if(grad.requires_grad(), weight)},
+      [p](Node& node, const Tensor& second) -> Grads {
+        return {node.needs(0) ? forward(second, node.saved(1), Tensor(), p) : Tensor(),
+                node.needs(1) ? grad_weight(second, node.saved(0), p) : Tensor()};
+      });
   return out;
 }
 
@@ -100,12 +105,13 @@ Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& 
     });
   }
   if (!autograd::recording(input, grad)) return out;
-  autograd::record(out, "ConvolutionBackwardBackward0", {input, grad},
-                   {autograd::save_if(grad.requires_grad(), input), autograd::save_if(input.requires_grad(), grad)},
-                   [p](Node& node, const Tensor& second) -> Grads {
-                     return {node.needs(0) ? grad_source(node.saved(1), second, p) : Tensor(),
-                             node.needs(1) ? forward(node.saved(0), second, Tensor(), p) : Tensor()};
-                   });
+  autograd::record(
+      out, "ConvolutionBackwardBackward0", {input, grad},
+      {autograd::save_if(grad.requires_grad(), input), autograd::save_if(input.requires_grad(), grad)},
+      [p](Node& node, const Tensor& second) -> Grads {
+        return {node.needs(0) ? grad_source(node.saved(1), second, p) : Tensor(),
+                node.needs(1) ? forward(node.saved(0), second, Tensor(), p) : Tensor()};
+      });
   return out;
 }
 
@@ -124,10 +130,10 @@ void check_operands(const Tensor& input, const Tensor& weight, const Tensor& bia
                   dtype_name(weight.dtype()), bias.defined() ? str(", ", dtype_name(bias.dtype())) : "");
   RUSHLIGHT_CHECK(o.stride_h > 0 && o.stride_w > 0, op, ": stride must be positive, got (", o.stride_h, ", ",
                   o.stride_w, ")");
-  RUSHLIGHT_CHECK(o.dilation_h > 0 && o.dilation_w > 0, op, ": dilation must be positive, got (", o.dilation_h, ", ",
-                  o.dilation_w, ")");
-  RUSHLIGHT_CHECK(o.pad_h >= 0 && o.pad_w >= 0, op, ": padding must not be negative, got (", o.pad_h, ", ", o.pad_w,
-                  ")");
+  RUSHLIGHT_CHECK(o.dilation_h > 0 && o.dilation_w > 0, op, ": dilation must be positive, got (",
+                  o.dilation_h, ", ", o.dilation_w, ")");
+  RUSHLIGHT_CHECK(o.pad_h >= 0 && o.pad_w >= 0, op, ": padding must not be negative, got (", o.pad_h, ", ",
+                  o.pad_w, ")");
   RUSHLIGHT_CHECK(o.groups > 0, op, ": groups must be positive, got ", o.groups);
   RUSHLIGHT_CHECK(weight.numel() > 0, op, ": weight must not be empty, got ", to_string(weight.sizes()));
   RUSHLIGHT_CHECK(!bias.defined() || (bias.dim() == 1 && bias.size(0) == out_channels), op,
@@ -136,9 +142,9 @@ void check_operands(const Tensor& input, const Tensor& weight, const Tensor& bia
 }
 
 Conv2dParams params_of(const Tensor& input, const Tensor& weight, const Conv2dOptions& o) {
-  Conv2dParams p{input.size(0), input.size(1), input.size(2), input.size(3), weight.size(0), weight.size(2),
-                 weight.size(3), o.stride_h, o.stride_w, o.pad_h, o.pad_w, o.pad_h, o.pad_w, o.dilation_h, o.dilation_w,
-                 o.groups};
+  Conv2dParams p{input.size(0),  input.size(1), input.size(2), input.size(3), weight.size(0), weight.size(2),
+                 weight.size(3), o.stride_h,    o.stride_w,    o.pad_h,       o.pad_w,        o.pad_h,
+                 o.pad_w,        o.dilation_h,  o.dilation_w,  o.groups};
   if (o.same) {
     const int64_t total_h = o.dilation_h * (p.kernel_h - 1), total_w = o.dilation_w * (p.kernel_w - 1);
     p.pad_h = total_h / 2, p.pad_h_end = total_h - p.pad_h;
@@ -156,20 +162,21 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
   if (input.dim() == 3) return squeeze(conv2d(unsqueeze(input, 0), weight, bias, o), Dims{0});
   check_operands(input, weight, bias, weight.size(0), o, "conv2d");
   RUSHLIGHT_CHECK(input.size(1) == weight.size(1) * o.groups,
-                  "conv2d: input channels must equal weight.shape[1] * groups, got input ", to_string(input.sizes()),
-                  ", weight ", to_string(weight.sizes()), ", groups=", o.groups);
-  RUSHLIGHT_CHECK(weight.size(0) % o.groups == 0, "conv2d: output channels must be a multiple of groups, got weight ",
+                  "conv2d: input channels must equal weight.shape[1] * groups, got input ",
+                  to_string(input.sizes()), ", weight ", to_string(weight.sizes()), ", groups=", o.groups);
+  RUSHLIGHT_CHECK(weight.size(0) % o.groups == 0,
+                  "conv2d: output channels must be a multiple of groups, got weight ",
                   to_string(weight.sizes()), ", groups=", o.groups);
   RUSHLIGHT_CHECK(!o.same || (o.stride_h == 1 && o.stride_w == 1),
                   "conv2d: padding='same' needs stride 1, got stride (", o.stride_h, ", ", o.stride_w, ")");
   const Conv2dParams p = params_of(input, weight, o);
   const int64_t padded_h = p.in_h + p.pad_h + p.pad_h_end, padded_w = p.in_w + p.pad_w + p.pad_w_end;
   const int64_t reach_h = p.dilation_h * (p.kernel_h - 1) + 1, reach_w = p.dilation_w * (p.kernel_w - 1) + 1;
-  RUSHLIGHT_CHECK(padded_h >= reach_h && padded_w >= reach_w, "conv2d: the kernel must fit into the padded input, got padded input (",
-                  padded_h, ", ", padded_w, "), kernel with dilation (", reach_h, ", ", reach_w, ")");
-  return in_float32(input, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
-    return forward(x, w, b, p);
-  });
+  RUSHLIGHT_CHECK(padded_h >= reach_h && padded_w >= reach_w,
+                  "conv2d: the kernel must fit into the padded input, got padded input (", padded_h, ", ",
+                  padded_w, "), kernel with dilation (", reach_h, ", ", reach_w, ")");
+  return in_float32(input, weight, bias,
+                    [&](const Tensor& x, const Tensor& w, const Tensor& b) { return forward(x, w, b, p); });
 }
 
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
@@ -181,31 +188,47 @@ Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
 
 Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& o,
                         int64_t output_pad_h, int64_t output_pad_w) {
-  RUSHLIGHT_CHECK((input.dim() == 3 || input.dim() == 4) && weight.dim() == 4,
-                  "conv_transpose2d: expected a 4D (N, C, H, W) or 3D (C, H, W) input and a 4D weight, got input ",
-                  to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
+  RUSHLIGHT_CHECK(
+      (input.dim() == 3 || input.dim() == 4) && weight.dim() == 4,
+      "conv_transpose2d: expected a 4D (N, C, H, W) or 3D (C, H, W) input and a 4D weight, got input ",
+      to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
   if (input.dim() == 3)
-    return squeeze(conv_transpose2d(unsqueeze(input, 0), weight, bias, o, output_pad_h, output_pad_w), Dims{0});
+    return squeeze(conv_transpose2d(unsqueeze(input, 0), weight, bias, o, output_pad_h, output_pad_w),
+                   Dims{0});
   check_operands(input, weight, bias, weight.size(1) * o.groups, o, "conv_transpose2d");
-  RUSHLIGHT_CHECK(input.size(1) == weight.size(0) && weight.size(0) % o.groups == 0,
-                  "conv_transpose2d: input channels must equal weight.shape[0], a multiple of groups, got input ",
-                  to_string(input.sizes()), ", weight ", to_string(weight.sizes()), ", groups=", o.groups);
-  RUSHLIGHT_CHECK(output_pad_h >= 0 && output_pad_w >= 0 && output_pad_h < std::max(o.stride_h, o.dilation_h) &&
-                      output_pad_w < std::max(o.stride_w, o.dilation_w),
-                  "conv_transpose2d: output_padding must be smaller than stride or dilation, got output_padding (",
-                  output_pad_h, ", ", output_pad_w, "), stride (", o.stride_h, ", ", o.stride_w, "), dilation (",
-                  o.dilation_h, ", ", o.dilation_w, ")");
-  const auto grown = [](int64_t size, int64_t stride, int64_t pad, int64_t dilation, int64_t kernel, int64_t extra) {
+  RUSHLIGHT_CHECK(
+      input.size(1) == weight.size(0) && weight.size(0) % o.groups == 0,
+      "conv_transpose2d: input channels must equal weight.shape[0], a multiple of groups, got input ",
+      to_string(input.sizes()), ", weight ", to_string(weight.sizes()), ", groups=", o.groups);
+  RUSHLIGHT_CHECK(
+      output_pad_h >= 0 && output_pad_w >= 0 && output_pad_h < std::max(o.stride_h, o.dilation_h) &&
+          output_pad_w < std::max(o.stride_w, o.dilation_w),
+      "conv_transpose2d: output_padding must be smaller than stride or dilation, got output_padding (",
+      output_pad_h, ", ", output_pad_w, "), stride (", o.stride_h, ", ", o.stride_w, "), dilation (",
+      o.dilation_h, ", ", o.dilation_w, ")");
+  const auto grown = [](int64_t size, int64_t stride, int64_t pad, int64_t dilation, int64_t kernel,
+                        int64_t extra) {
     return (size - 1) * stride - 2 * pad + dilation * (kernel - 1) + extra + 1;
   };
-  Conv2dParams p{input.size(0), weight.size(1) * o.groups,
+  Conv2dParams p{input.size(0),
+                 weight.size(1) * o.groups,
                  grown(input.size(2), o.stride_h, o.pad_h, o.dilation_h, weight.size(2), output_pad_h),
                  grown(input.size(3), o.stride_w, o.pad_w, o.dilation_w, weight.size(3), output_pad_w),
-                 weight.size(0), weight.size(2), weight.size(3), o.stride_h, o.stride_w, o.pad_h, o.pad_w, o.pad_h,
-                 o.pad_w, o.dilation_h, o.dilation_w, o.groups};
+                 weight.size(0),
+                 weight.size(2),
+                 weight.size(3),
+                 o.stride_h,
+                 o.stride_w,
+                 o.pad_h,
+                 o.pad_w,
+                 o.pad_h,
+                 o.pad_w,
+                 o.dilation_h,
+                 o.dilation_w,
+                 o.groups};
   RUSHLIGHT_CHECK(p.in_h > 0 && p.in_w > 0 && input.size(2) > 0 && input.size(3) > 0,
-                  "conv_transpose2d: the result would be empty, got input ", to_string(input.sizes()), ", weight ",
-                  to_string(weight.sizes()));
+                  "conv_transpose2d: the result would be empty, got input ", to_string(input.sizes()),
+                  ", weight ", to_string(weight.sizes()));
   // Output padding beyond the stride (allowed up to the dilation) belongs to pixels no tap reaches.
   p.pad_h_end = (input.size(2) - 1) * o.stride_h + o.dilation_h * (p.kernel_h - 1) + 1 - p.in_h - p.pad_h;
   p.pad_w_end = (input.size(3) - 1) * o.stride_w + o.dilation_w * (p.kernel_w - 1) + 1 - p.in_w - p.pad_w;

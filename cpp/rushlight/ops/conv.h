@@ -10,7 +10,8 @@ struct Conv2dOptions {
   int64_t pad_h = 0, pad_w = 0;
   int64_t dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;
-  bool same = false;  // pad so that the output is as large as the input (stride 1 only); pad_h, pad_w are ignored
+  bool same =
+      false;  // pad so that the output is as large as the input (stride 1 only); pad_h, pad_w are ignored
 };
 
 // (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,) or undefined.
@@ -18,7 +19,7 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
 // (N, C, L) or (C, L), weight (O, C / groups, K); the options' *_w count.
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
 // The adjoint of conv2d with the same options: input (N, C, H, W), weight (C, O / groups, KH, KW).
-Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
-                        int64_t output_pad_h, int64_t output_pad_w);
+Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                        const Conv2dOptions& options, int64_t output_pad_h, int64_t output_pad_w);
 
 }  // namespace rushlight::ops

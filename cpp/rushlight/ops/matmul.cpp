@@ -26,8 +26,10 @@ void multiply(const Product& p, const Access& a, const Access& b, const Tensor& 
               const Tensor& bias) {
   kernels::GemmArgs<T> args;
   args.m = p.m, args.n = p.n, args.k = p.k, args.batch = p.batch;
-  args.a = reinterpret_cast<const T*>(a.data), args.a_batch = p.a_batch, args.a_row = p.a_row, args.a_col = p.a_col;
-  args.b = reinterpret_cast<const T*>(b.data), args.b_batch = p.b_batch, args.b_row = p.b_row, args.b_col = p.b_col;
+  args.a = reinterpret_cast<const T*>(a.data), args.a_batch = p.a_batch, args.a_row = p.a_row,
+  args.a_col = p.a_col;
+  args.b = reinterpret_cast<const T*>(b.data), args.b_batch = p.b_batch, args.b_row = p.b_row,
+  args.b_col = p.b_col;
   args.c = out.data<T>(), args.c_batch = p.m * p.n, args.c_row = p.n;
   args.accumulate = accumulate;
   if (bias.defined()) args.bias = bias.data<T>();
@@ -50,8 +52,16 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, bool accu
   if (a.dim() == 1) {
     p = {1, 1, 1, a.size(0), 0, 0, at(left, 1), 0, at(right, 1), 1};
   } else {
-    p = {a.dim() == 3 ? a.size(0) : 1, a.size(-2), vector ? 1 : b.size(-1), a.size(-1), at(left, 3), at(left, 2),
-         at(left, 1), at(right, 3), vector ? at(right, 1) : at(right, 2), vector ? 1 : at(right, 1)};
+    p = {a.dim() == 3 ? a.size(0) : 1,
+         a.size(-2),
+         vector ? 1 : b.size(-1),
+         a.size(-1),
+         at(left, 3),
+         at(left, 2),
+         at(left, 1),
+         at(right, 3),
+         vector ? at(right, 1) : at(right, 2),
+         vector ? 1 : at(right, 1)};
   }
   dispatch_all(out.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -64,8 +74,8 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, bool accu
 
 // a b without graph; `sizes` of the result.
 Tensor product(const Tensor& a, const Tensor& b, const Dims& sizes, const char* op) {
-  RUSHLIGHT_CHECK(a.dtype() == b.dtype(), op, ": both operands must have the same dtype, got ", dtype_name(a.dtype()),
-                  " and ", dtype_name(b.dtype()));
+  RUSHLIGHT_CHECK(a.dtype() == b.dtype(), op, ": both operands must have the same dtype, got ",
+                  dtype_name(a.dtype()), " and ", dtype_name(b.dtype()));
   const autograd::GradModeGuard no_grad(false);
   if (computed_in_float32(a.dtype()))
     return to(product(to(a, DType::Float32), to(b, DType::Float32), sizes, op), a.dtype());
@@ -128,8 +138,8 @@ Tensor sum_with_product(const Tensor& input, const Tensor& a, const Tensor& b, c
     return s.beta == 0 ? rest : add(scaled(spread, s.beta), rest);
   }
   if (s.beta == 0) return product(a, b, sizes, op);
-  RUSHLIGHT_CHECK(a.dtype() == b.dtype(), op, ": both matrices must have the same dtype, got ", dtype_name(a.dtype()),
-                  " and ", dtype_name(b.dtype()));
+  RUSHLIGHT_CHECK(a.dtype() == b.dtype(), op, ": both matrices must have the same dtype, got ",
+                  dtype_name(a.dtype()), " and ", dtype_name(b.dtype()));
   Tensor out = Tensor::empty(sizes, a.dtype());
   if (input.dim() == 1 && a.dim() == 2 && b.dim() == 2 && input.size(0) == sizes[1]) {
     product_into(out, a, b, false, contiguous(input), op);
@@ -140,8 +150,8 @@ Tensor sum_with_product(const Tensor& input, const Tensor& a, const Tensor& b, c
   return out;
 }
 
-Tensor recorded_sum(Tensor out, const char* name, const Tensor& input, const Tensor& a, const Tensor& b, Scales s,
-                    const Rule& rule) {
+Tensor recorded_sum(Tensor out, const char* name, const Tensor& input, const Tensor& a, const Tensor& b,
+                    Scales s, const Rule& rule) {
   if (autograd::recording(input, a, b))
     autograd::record(out, name, {input, a, b},
                      {autograd::save_if(b.requires_grad(), a), autograd::save_if(a.requires_grad(), b)},
@@ -154,10 +164,11 @@ Tensor recorded_sum(Tensor out, const char* name, const Tensor& input, const Ten
 }
 
 void check_mm(const Tensor& a, const Tensor& b, const char* op) {
-  RUSHLIGHT_CHECK(a.dim() == 2 && b.dim() == 2, op, ": expected two matrices (2-d), got ", to_string(a.sizes()),
-                  " and ", to_string(b.sizes()));
-  RUSHLIGHT_CHECK(a.size(1) == b.size(0), op, ": the columns of the first must equal the rows of the second, got ",
+  RUSHLIGHT_CHECK(a.dim() == 2 && b.dim() == 2, op, ": expected two matrices (2-d), got ",
                   to_string(a.sizes()), " and ", to_string(b.sizes()));
+  RUSHLIGHT_CHECK(a.size(1) == b.size(0), op,
+                  ": the columns of the first must equal the rows of the second, got ", to_string(a.sizes()),
+                  " and ", to_string(b.sizes()));
 }
 
 void check_bmm(const Tensor& a, const Tensor& b, const char* op) {
@@ -171,7 +182,8 @@ void check_bmm(const Tensor& a, const Tensor& b, const char* op) {
 void check_mv(const Tensor& a, const Tensor& b, const char* op) {
   RUSHLIGHT_CHECK(a.dim() == 2 && b.dim() == 1, op, ": expected a matrix (2-d) and a vector (1-d), got ",
                   to_string(a.sizes()), " and ", to_string(b.sizes()));
-  RUSHLIGHT_CHECK(a.size(1) == b.size(0), op, ": the columns of the matrix must equal the length of the vector, got ",
+  RUSHLIGHT_CHECK(a.size(1) == b.size(0), op,
+                  ": the columns of the matrix must equal the length of the vector, got ",
                   to_string(a.sizes()), " and ", to_string(b.sizes()));
 }
 
@@ -179,8 +191,8 @@ void check_expands(const Tensor& input, const Dims& sizes, const char* op) {
   bool fits = input.dim() <= static_cast<int64_t>(sizes.size());
   for (int64_t d = 1; fits && d <= input.dim(); ++d)
     fits = input.size(-d) == 1 || input.size(-d) == sizes[sizes.size() - static_cast<size_t>(d)];
-  RUSHLIGHT_CHECK(fits, op, ": input must broadcast to the shape of the product, got ", to_string(input.sizes()),
-                  " and ", to_string(sizes));
+  RUSHLIGHT_CHECK(fits, op, ": input must broadcast to the shape of the product, got ",
+                  to_string(input.sizes()), " and ", to_string(sizes));
 }
 
 // Dims [0, count) of the sizes followed by `tail`.
@@ -198,7 +210,8 @@ Tensor matmul_batched(const Tensor& a, const Tensor& b) {
     const Tensor rows = reshape(a, {numel_of(joined(a.sizes(), a.dim() - 1, {})), k});
     return reshape(mm(rows, b), joined(a.sizes(), a.dim() - 1, {n}));
   }
-  const Dims batch = broadcast_sizes(joined(a.sizes(), a.dim() - 2, {}), joined(b.sizes(), b.dim() - 2, {}), "matmul");
+  const Dims batch =
+      broadcast_sizes(joined(a.sizes(), a.dim() - 2, {}), joined(b.sizes(), b.dim() - 2, {}), "matmul");
   const auto count = static_cast<int64_t>(batch.size());
   const int64_t total = numel_of(batch);
   const Tensor left = reshape(expand(a, joined(batch, count, {m, k})), {total, m, k});
@@ -227,8 +240,8 @@ Tensor mv(const Tensor& input, const Tensor& vec) {
 Tensor dot(const Tensor& input, const Tensor& other) {
   RUSHLIGHT_CHECK(input.dim() == 1 && other.dim() == 1, "dot: expected two vectors (1-d), got ",
                   to_string(input.sizes()), " and ", to_string(other.sizes()));
-  RUSHLIGHT_CHECK(input.size(0) == other.size(0), "dot: both vectors must have the same length, got ", input.size(0),
-                  " and ", other.size(0));
+  RUSHLIGHT_CHECK(input.size(0) == other.size(0), "dot: both vectors must have the same length, got ",
+                  input.size(0), " and ", other.size(0));
   return recorded(product(input, other, {}, "dot"), "DotBackward0", input, other, kDot);
 }
 
@@ -239,8 +252,9 @@ Tensor outer(const Tensor& input, const Tensor& vec2) {
 }
 
 Tensor matmul(const Tensor& input, const Tensor& other) {
-  RUSHLIGHT_CHECK(input.dim() >= 1 && other.dim() >= 1, "matmul: both operands must have at least one dimension, got ",
-                  to_string(input.sizes()), " and ", to_string(other.sizes()));
+  RUSHLIGHT_CHECK(input.dim() >= 1 && other.dim() >= 1,
+                  "matmul: both operands must have at least one dimension, got ", to_string(input.sizes()),
+                  " and ", to_string(other.sizes()));
   const int64_t inner = other.dim() == 1 ? other.size(0) : other.size(-2);
   RUSHLIGHT_CHECK(input.size(-1) == inner, "matmul: the last dimension of the first must equal the ",
                   other.dim() == 1 ? "length" : "second last dimension", " of the second, got ",
@@ -260,24 +274,24 @@ Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scales
   check_mm(mat1, mat2, "addmm");
   const Dims sizes{mat1.size(0), mat2.size(1)};
   check_expands(input, sizes, "addmm");
-  return recorded_sum(sum_with_product(input, mat1, mat2, sizes, scales, "addmm"), "AddmmBackward0", input, mat1, mat2,
-                      scales, kMm);
+  return recorded_sum(sum_with_product(input, mat1, mat2, sizes, scales, "addmm"), "AddmmBackward0", input,
+                      mat1, mat2, scales, kMm);
 }
 
 Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scales scales) {
   check_bmm(batch1, batch2, "baddbmm");
   const Dims sizes{batch1.size(0), batch1.size(1), batch2.size(2)};
   check_expands(input, sizes, "baddbmm");
-  return recorded_sum(sum_with_product(input, batch1, batch2, sizes, scales, "baddbmm"), "BaddbmmBackward0", input,
-                      batch1, batch2, scales, kBmm);
+  return recorded_sum(sum_with_product(input, batch1, batch2, sizes, scales, "baddbmm"), "BaddbmmBackward0",
+                      input, batch1, batch2, scales, kBmm);
 }
 
 Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scales scales) {
   check_mv(mat, vec, "addmv");
   const Dims sizes{mat.size(0)};
   check_expands(input, sizes, "addmv");
-  return recorded_sum(sum_with_product(input, mat, vec, sizes, scales, "addmv"), "AddmvBackward0", input, mat, vec,
-                      scales, kMv);
+  return recorded_sum(sum_with_product(input, mat, vec, sizes, scales, "addmv"), "AddmvBackward0", input, mat,
+                      vec, scales, kMv);
 }
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
@@ -285,8 +299,8 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
                   "linear: the last dimension of input must equal weight.shape[1], got input ",
                   to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
   RUSHLIGHT_CHECK(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)),
-                  "linear: bias must have one value per row of weight, got bias ", bias.defined() ? to_string(bias.sizes()) : "",
-                  ", weight ", to_string(weight.sizes()));
+                  "linear: bias must have one value per row of weight, got bias ",
+                  bias.defined() ? to_string(bias.sizes()) : "", ", weight ", to_string(weight.sizes()));
   if (!bias.defined()) return matmul(input, t(weight));
   if (input.dim() == 2) return addmm(bias, input, t(weight));
   const Tensor rows = reshape(input, {numel_of(joined(input.sizes(), input.dim() - 1, {})), input.size(-1)});

@@ -9,8 +9,8 @@
 
 #define REQUIRE(condition) \
   if (!(condition)) return __LINE__
-#define REQUIRE_LANES(vector, expected)                   \
-  (vector).store(out);                                    \
+#define REQUIRE_LANES(vector, expected) \
+  (vector).store(out);                  \
   for (int i = 0; i < kLanes; ++i) REQUIRE(out[i] == (expected))
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {

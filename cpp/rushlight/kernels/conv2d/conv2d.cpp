@@ -15,9 +15,14 @@
 namespace rushlight::kernels {
 namespace {
 
-#define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, groups, length, outputs, multiple)           \
-  {"conv2d_" #type "_" #groups "x" #length "x" #outputs "_" #level, Isa::isa, groups, length,    \
-   outputs, multiple, LEVEL(&level::conv2d_##type##_##groups##x##length)},
+#define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, groups, length, outputs, multiple) \
+  {"conv2d_" #type "_" #groups "x" #length "x" #outputs "_" #level,                    \
+   Isa::isa,                                                                           \
+   groups,                                                                             \
+   length,                                                                             \
+   outputs,                                                                            \
+   multiple,                                                                           \
+   LEVEL(&level::conv2d_##type##_##groups##x##length)},
 
 const ConvKernel<float> kRowsF32[] = {
 #define RUSHLIGHT_CONV_F32(level, LEVEL, isa, ...) RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, __VA_ARGS__)
@@ -45,8 +50,9 @@ struct Tap {
   int64_t weight;    // offset of its plane in the weight
 };
 
-// Output pixel (i, j) = bias + sum over taps, channels of src[i * step_h + tap.row][j * step_w + tap.col] * weight.
-// Forward is one such job; the input gradient is one per residue of the pixel position modulo the stride.
+// Output pixel (i, j) = bias + sum over taps, channels of src[i * step_h + tap.row][j * step_w + tap.col] *
+// weight. Forward is one such job; the input gradient is one per residue of the pixel position modulo the
+// stride.
 template <class T>
 struct ConvJob {
   ImageView<const T> src;
@@ -65,9 +71,9 @@ struct ConvJob {
 template <class T>
 struct ConvPlan {
   int64_t first_row = 0, first_col = 0, tap_rows = 1, tap_cols = 1;  // extent of the taps
-  bool copy = false;        // source rows are copied into padded ones
+  bool copy = false;  // source rows are copied into padded ones
   int64_t cols = 0, pitch = 0, row_pitch = 0;
-  int64_t channels = 0;     // inner loop: channels, times the taps of a row where pixels touch
+  int64_t channels = 0;  // inner loop: channels, times the taps of a row where pixels touch
   std::vector<int64_t> tap_offset;
   int64_t rows = 0, row_blocks = 0;  // output rows of a task, over all images
   int64_t output_blocks = 0, blocks_per_task = 0;
@@ -80,10 +86,10 @@ struct ConvPlan {
 
   void place_source(const ConvJob<T>& job) {
     if (!job.taps.empty()) {
-      const auto [top, bottom] = std::minmax_element(job.taps.begin(), job.taps.end(),
-                                                     [](const Tap& a, const Tap& b) { return a.row < b.row; });
-      const auto [left, right] = std::minmax_element(job.taps.begin(), job.taps.end(),
-                                                     [](const Tap& a, const Tap& b) { return a.col < b.col; });
+      const auto [top, bottom] = std::minmax_element(
+          job.taps.begin(), job.taps.end(), [](const Tap& a, const Tap& b) { return a.row < b.row; });
+      const auto [left, right] = std::minmax_element(
+          job.taps.begin(), job.taps.end(), [](const Tap& a, const Tap& b) { return a.col < b.col; });
       first_row = top->row, first_col = left->col;
       tap_rows = bottom->row - top->row + 1, tap_cols = right->col - left->col + 1;
     }
@@ -96,7 +102,8 @@ struct ConvPlan {
     row_pitch = copy ? cols * pitch : job.src.row;
   }
 
-  // Taps side by side over touching pixels read one contiguous run: a longer inner loop (the stem has 3 channels).
+  // Taps side by side over touching pixels read one contiguous run: a longer inner loop (the stem has 3
+  // channels).
   void merge_taps(const ConvJob<T>& job) {
     const auto beside = [&](size_t i) {
       return job.taps[i].row == job.taps[i - 1].row && job.taps[i].col == job.taps[i - 1].col + 1;
@@ -116,7 +123,8 @@ struct ConvPlan {
     const int64_t row_bytes = job.step_h * cols * pitch * static_cast<int64_t>(sizeof(T));
     const int64_t tile = kernel.groups * kernel.length;
     const int64_t wanted = std::clamp<int64_t>(total * job.out_w / (4 * tile), 1, kTasks);
-    rows = std::clamp<int64_t>(std::min(kSourceBytes / std::max<int64_t>(1, row_bytes), ceil_div(total, wanted)), 1, total);
+    rows = std::clamp<int64_t>(
+        std::min(kSourceBytes / std::max<int64_t>(1, row_bytes), ceil_div(total, wanted)), 1, total);
     // Whole tiles in a task: a last tile that is not full computes pixels twice.
     const int64_t runs = ceil_div(job.out_w, kernel.length);
     while (rows < total && rows * runs % kernel.groups != 0 && rows % kernel.groups != 0) ++rows;
@@ -138,8 +146,9 @@ void pack_weights(const ConvJob<T>& job, const ConvKernel<T>& kernel, int64_t bl
       const int64_t first = i % blocks * kernel.outputs;
       const T* weight = job.weight + i / blocks * job.weight_group + first * job.weight_output;
       for (int64_t t = 0; t < taps; ++t)
-        pack({std::min(kernel.outputs, job.outputs - first), kernel.outputs, job.channels, weight + job.taps[t].weight,
-              job.weight_output, job.weight_channel, packed + (i * taps + t) * plane});
+        pack({std::min(kernel.outputs, job.outputs - first), kernel.outputs, job.channels,
+              weight + job.taps[t].weight, job.weight_output, job.weight_channel,
+              packed + (i * taps + t) * plane});
     }
   });
 }
@@ -148,10 +157,16 @@ void pack_weights(const ConvJob<T>& job, const ConvKernel<T>& kernel, int64_t bl
 template <class T>
 class ConvTask {
  public:
-  ConvTask(const ConvJob<T>& job, const ConvPlan<T>& plan, const ConvKernel<T>& kernel, int64_t group, int64_t first,
-           int64_t count)
-      : job_(job), plan_(plan), kernel_(kernel), group_(group), runs_(ceil_div(job.out_w, kernel.length)),
-        tiles_(ceil_div(count * runs_, kernel.groups)), src_(tiles_ * kernel.groups), dst_(tiles_ * kernel.groups),
+  ConvTask(const ConvJob<T>& job, const ConvPlan<T>& plan, const ConvKernel<T>& kernel, int64_t group,
+           int64_t first, int64_t count)
+      : job_(job),
+        plan_(plan),
+        kernel_(kernel),
+        group_(group),
+        runs_(ceil_div(job.out_w, kernel.length)),
+        tiles_(ceil_div(count * runs_, kernel.groups)),
+        src_(tiles_ * kernel.groups),
+        dst_(tiles_ * kernel.groups),
         buffer_(plan.copy ? buffer_rows(first, count) * plan.row_pitch : 0) {
     collect_runs(first, count);
   }
@@ -162,7 +177,8 @@ class ConvTask {
       const int64_t output = block * kernel_.outputs;
       kernel_.block({tiles_, src_.data(), dst_.data(), static_cast<int64_t>(plan_.tap_offset.size()),
                      plan_.tap_offset.data(), plan_.channels, job_.step_w * plan_.pitch, job_.dst.col,
-                     group_ * job_.outputs + output, packed + (group_ * plan_.output_blocks + block) * block_size,
+                     group_ * job_.outputs + output,
+                     packed + (group_ * plan_.output_blocks + block) * block_size,
                      std::min(kernel_.outputs, job_.outputs - output),
                      job_.bias == nullptr ? nullptr : job_.bias + group_ * job_.outputs + output});
     }
@@ -192,20 +208,22 @@ class ConvTask {
       const int64_t image = r / job_.out_h;
       const int64_t row = r % job_.out_h;
       const int64_t part = std::min(job_.out_h - row, first + count - r);
-      const T* origin = source + image * job_.src.image + (row * job_.step_h + plan_.first_row) * job_.src.row +
-                        plan_.first_col * job_.src.col;
+      const T* origin = source + image * job_.src.image +
+                        (row * job_.step_h + plan_.first_row) * job_.src.row + plan_.first_col * job_.src.col;
       if (plan_.copy) {
         origin = free_rows;
         for (int64_t i = 0; i < source_rows(part); ++i, free_rows += plan_.row_pitch)
-          copy_source_row(view, job_.src_h, job_.src_w, job_.channels, image, row * job_.step_h + plan_.first_row + i,
-                          plan_.first_col, plan_.cols, plan_.pitch, free_rows);
+          copy_source_row(view, job_.src_h, job_.src_w, job_.channels, image,
+                          row * job_.step_h + plan_.first_row + i, plan_.first_col, plan_.cols, plan_.pitch,
+                          free_rows);
       }
       for (int64_t i = 0; i < part; ++i)
         for (int64_t run = 0; run < runs_; ++run, ++filled) {
           // The last run of a row overlaps the one before it if the width does not divide.
           const int64_t col = std::min(run * kernel_.length, job_.out_w - kernel_.length);
           src_[filled] = origin + i * job_.step_h * plan_.row_pitch + col * job_.step_w * plan_.pitch;
-          dst_[filled] = job_.dst.data + image * job_.dst.image + (row + i) * job_.dst.row + col * job_.dst.col;
+          dst_[filled] =
+              job_.dst.data + image * job_.dst.image + (row + i) * job_.dst.row + col * job_.dst.col;
         }
       r += part;
     }
@@ -292,11 +310,26 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why) {
 }
 
 template <class T>
-void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, ImageView<const T> src, const T* weight,
-                         const T* bias, T* dst) {
-  ConvJob<T> job{src, p.in_h, p.in_w, p.group_in(), p.images, p.groups, p.stride_h, p.stride_w, {}, weight,
-                 p.group_out() * p.group_in() * p.taps(), p.group_in() * p.taps(), p.taps(), bias,
-                 channels_last(dst, p.out_h(), p.out_w(), p.out_channels), p.out_h(), p.out_w(), p.group_out()};
+void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, ImageView<const T> src,
+                         const T* weight, const T* bias, T* dst) {
+  ConvJob<T> job{src,
+                 p.in_h,
+                 p.in_w,
+                 p.group_in(),
+                 p.images,
+                 p.groups,
+                 p.stride_h,
+                 p.stride_w,
+                 {},
+                 weight,
+                 p.group_out() * p.group_in() * p.taps(),
+                 p.group_in() * p.taps(),
+                 p.taps(),
+                 bias,
+                 channels_last(dst, p.out_h(), p.out_w(), p.out_channels),
+                 p.out_h(),
+                 p.out_w(),
+                 p.group_out()};
   for (int64_t i = 0; i < p.kernel_h; ++i)
     for (int64_t j = 0; j < p.kernel_w; ++j)
       job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, i * p.kernel_w + j});
@@ -320,11 +353,25 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
       const Phase rows(r, p.pad_h, p.kernel_h, p.dilation_h, p.stride_h);
       const Phase cols(s, p.pad_w, p.kernel_w, p.dilation_w, p.stride_w);
       const int64_t out_w = ceil_div(p.in_w - s, p.stride_w);
-      ConvJob<T> job{grad_dst, p.out_h(), p.out_w(), p.group_out(), p.images, p.groups, 1, 1, {}, weight,
-                     p.group_out() * p.group_in() * p.taps(), p.taps(), p.group_in() * p.taps(), nullptr,
+      ConvJob<T> job{grad_dst,
+                     p.out_h(),
+                     p.out_w(),
+                     p.group_out(),
+                     p.images,
+                     p.groups,
+                     1,
+                     1,
+                     {},
+                     weight,
+                     p.group_out() * p.group_in() * p.taps(),
+                     p.taps(),
+                     p.group_in() * p.taps(),
+                     nullptr,
                      {whole.data + r * whole.row + s * whole.col, whole.image, p.stride_h * whole.row,
                       p.stride_w * whole.col, 1},
-                     ceil_div(p.in_h - r, p.stride_h), out_w, p.group_in()};
+                     ceil_div(p.in_h - r, p.stride_h),
+                     out_w,
+                     p.group_in()};
       for (size_t i = 0; i < rows.tap.size(); ++i)
         for (size_t j = 0; j < cols.tap.size(); ++j)
           job.taps.push_back({rows.offset[i], cols.offset[j], rows.tap[i] * p.kernel_w + cols.tap[j]});
@@ -332,11 +379,11 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
     }
 }
 
-#define RUSHLIGHT_INSTANTIATE(T)                                                                                 \
-  template const ConvKernel<T>& select_conv2d<T>(Isa, int64_t, std::string*);                                    \
-  template void conv2d_forward_with<T>(const ConvKernel<T>&, const Conv2dParams&, ImageView<const T>, const T*, \
-                                       const T*, T*);                                                            \
-  template void conv2d_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const T*, T*);              \
+#define RUSHLIGHT_INSTANTIATE(T)                                                                      \
+  template const ConvKernel<T>& select_conv2d<T>(Isa, int64_t, std::string*);                         \
+  template void conv2d_forward_with<T>(const ConvKernel<T>&, const Conv2dParams&, ImageView<const T>, \
+                                       const T*, const T*, T*);                                       \
+  template void conv2d_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const T*, T*);   \
   template void conv2d_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);
 RUSHLIGHT_INSTANTIATE(float)
 RUSHLIGHT_INSTANTIATE(double)

@@ -1,8 +1,9 @@
-// Convolution of images: forward, gradient of the input, gradient of the weight. Raw pointers, strides in elements.
+// Convolution of images: forward, gradient of the input, gradient of the weight. Raw pointers, strides in
+// elements.
 //
 // Activations are read through any strides (channels-last is fastest) and written channels-last; weights are
-// OIHW. Forward and input gradient are the same computation, an implicit matrix product whose rows are the pixels
-// of a register tile: see ConvJob in conv2d.cpp. The weight gradient reuses the GEMM's register tiles.
+// OIHW. Forward and input gradient are the same computation, an implicit matrix product whose rows are the
+// pixels of a register tile: see ConvJob in conv2d.cpp. The weight gradient reuses the GEMM's register tiles.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,12 @@ struct Conv2dParams {
   int64_t dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;
 
-  int64_t out_h() const { return (in_h + pad_h + pad_h_end - dilation_h * (kernel_h - 1) - 1) / stride_h + 1; }
-  int64_t out_w() const { return (in_w + pad_w + pad_w_end - dilation_w * (kernel_w - 1) - 1) / stride_w + 1; }
+  int64_t out_h() const {
+    return (in_h + pad_h + pad_h_end - dilation_h * (kernel_h - 1) - 1) / stride_h + 1;
+  }
+  int64_t out_w() const {
+    return (in_w + pad_w + pad_w_end - dilation_w * (kernel_w - 1) - 1) / stride_w + 1;
+  }
   int64_t group_in() const { return in_channels / groups; }
   int64_t group_out() const { return out_channels / groups; }
   int64_t taps() const { return kernel_h * kernel_w; }
@@ -45,7 +50,8 @@ ImageView<T> channels_last(T* data, int64_t h, int64_t w, int64_t c) {
 
 // dst (images, out_h, out_w, out_channels), channels-last = conv(src, weight) + bias (may be null).
 template <class T>
-void conv2d_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias, T* dst);
+void conv2d_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias,
+                    T* dst);
 // grad_src (images, in_h, in_w, in_channels), channels-last.
 template <class T>
 void conv2d_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, const T* weight, T* grad_src);
@@ -54,9 +60,11 @@ template <class T>
 void conv2d_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
                         T* grad_weight);
 
-// What a register-tile kernel is given: `tiles` tiles of GROUPS runs of LEN pixels each, times `columns` outputs,
+// What a register-tile kernel is given: `tiles` tiles of GROUPS runs of LEN pixels each, times `columns`
+// outputs,
 //   dst[run][pixel * dst_step + dst_offset + o] =
-//       bias[o] + sum over t, c of src[run][tap_offset[t] + pixel * src_step + c] * weight[(t * channels + c) * NR + o]
+//       bias[o] + sum over t, c of src[run][tap_offset[t] + pixel * src_step + c] * weight[(t * channels + c)
+//       * NR + o]
 template <class T>
 struct ConvBlock {
   int64_t tiles;
@@ -76,9 +84,9 @@ template <class T>
 struct ConvKernel {
   const char* name;
   Isa isa;
-  int64_t groups, length;  // runs of pixels in a tile, pixels in a run
-  int64_t outputs;         // NR
-  int64_t width_multiple;  // used for output widths that are a multiple of this
+  int64_t groups, length;              // runs of pixels in a tile, pixels in a run
+  int64_t outputs;                     // NR
+  int64_t width_multiple;              // used for output widths that are a multiple of this
   void (*block)(const ConvBlock<T>&);  // null where the compiler cannot build the level
 };
 

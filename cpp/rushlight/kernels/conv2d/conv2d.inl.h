@@ -9,8 +9,8 @@
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 
-// Byte distances of the pixels of a run from its pointer. x86 addresses pointer + index * {1, 2, 4, 8}, so three
-// index registers serve a run of seven; the compiler must not turn them into seven pointers.
+// Byte distances of the pixels of a run from its pointer. x86 addresses pointer + index * {1, 2, 4, 8}, so
+// three index registers serve a run of seven; the compiler must not turn them into seven pointers.
 struct PixelSteps {
   ptrdiff_t one, three, five;
   explicit PixelSteps(ptrdiff_t step) : one(step), three(3 * step), five(5 * step) {
@@ -29,8 +29,8 @@ struct PixelSteps {
 
 // sum[run * kLength + pixel] += src[run][pixel] * weights, for the pixels from kPixel on.
 template <class T, int kGroups, int kLength, int kVecs, int kPixel = 0>
-inline void multiply_pixels(const char* const (&src)[kGroups], const PixelSteps& steps, const Vec<T> (&weight)[kVecs],
-                            Vec<T> (&sum)[kGroups * kLength][kVecs]) {
+inline void multiply_pixels(const char* const (&src)[kGroups], const PixelSteps& steps,
+                            const Vec<T> (&weight)[kVecs], Vec<T> (&sum)[kGroups * kLength][kVecs]) {
 #pragma GCC unroll 8
   for (int g = 0; g < kGroups; ++g) {
     const Vec<T> pixel(*reinterpret_cast<const T*>(src[g] + steps.at<kPixel>()));
@@ -51,7 +51,8 @@ inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst)
   Vec<T> sum[kGroups * kLength][kVecs];
 #pragma GCC unroll 4
   for (int v = 0; v < kVecs; ++v) {
-    const Vec<T> start = x.bias == nullptr ? Vec<T>(T(0)) : load_n(x.bias + v * kLanes, v == kVecs - 1 ? last : kLanes);
+    const Vec<T> start =
+        x.bias == nullptr ? Vec<T>(T(0)) : load_n(x.bias + v * kLanes, v == kVecs - 1 ? last : kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < kGroups * kLength; ++i) sum[i][v] = start;
   }

@@ -3,8 +3,8 @@
 
 #include "rushlight/kernels/conv2d/conv2d.h"
 
-#define RUSHLIGHT_DECLARE_CONV(level, type, name, groups, length) \
-  namespace rushlight::kernels::level {                           \
+#define RUSHLIGHT_DECLARE_CONV(level, type, name, groups, length)     \
+  namespace rushlight::kernels::level {                               \
   void conv2d_##name##_##groups##x##length(const ConvBlock<type>& x); \
   }
 #define RUSHLIGHT_CONV_F32(level, LEVEL, isa, groups, length, ...) \

@@ -1,5 +1,5 @@
-// The weight gradient: for every tap a matrix product (in_channels x pixels) (pixels x out_channels), with the
-// register tiles of the GEMM reading both operands where they lie.
+// The weight gradient: for every tap a matrix product (in_channels x pixels) (pixels x out_channels), with
+// the register tiles of the GEMM reading both operands where they lie.
 #include <algorithm>
 
 #include "rushlight/base/parallel.h"
@@ -12,7 +12,7 @@
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kTasks = 16;         // wanted at least: output rows are cut into pieces with sums of their own
+constexpr int64_t kTasks = 16;  // wanted at least: output rows are cut into pieces with sums of their own
 constexpr int64_t kChainPixels = 384;  // pixels summed in registers before they join the sum in memory
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -36,16 +36,23 @@ struct GradWeight {
   int64_t merged;                  // taps of a kernel row read as one run of channels
 
   GradWeight(const Conv2dParams& params, const GemmKernel<T>& row)
-      : p(params), kernel(row), out_h(p.out_h()), out_w(p.out_w()), total_rows(p.images * out_h),
-        blocks(ceil_div(p.group_out(), row.nr)), pieces(std::clamp<int64_t>(ceil_div(kTasks, p.groups * blocks), 1, total_rows)),
-        rows_per_piece(ceil_div(total_rows, pieces)), merged(1) {
+      : p(params),
+        kernel(row),
+        out_h(p.out_h()),
+        out_w(p.out_w()),
+        total_rows(p.images * out_h),
+        blocks(ceil_div(p.group_out(), row.nr)),
+        pieces(std::clamp<int64_t>(ceil_div(kTasks, p.groups * blocks), 1, total_rows)),
+        rows_per_piece(ceil_div(total_rows, pieces)),
+        merged(1) {
     pieces = ceil_div(total_rows, rows_per_piece);
   }
 
   int64_t tile_size() const { return p.taps() * p.group_in() * kernel.nr; }
 
   // Sums output rows [first, last) for one block of outputs into tile[tap][channel][output].
-  void sum_rows(const Operands<T>& x, int64_t group, int64_t block, int64_t first, int64_t last, T* tile) const {
+  void sum_rows(const Operands<T>& x, int64_t group, int64_t block, int64_t first, int64_t last,
+                T* tile) const {
     const int64_t channels = merged * p.group_in();
     const int64_t segments = std::clamp<int64_t>(kChainPixels / out_w, 1, last - first);
     const int64_t output = group * p.group_out() + block * kernel.nr;
@@ -57,11 +64,12 @@ struct GradWeight {
       for (int64_t tap = 0; tap < p.taps(); tap += merged) {
         const int64_t tap_row = tap / p.kernel_w * p.dilation_h, tap_col = tap % p.kernel_w * p.dilation_w;
         for (int64_t s = 0; s < count; ++s)
-          starts[s] = x.src + (row + s) / out_h * x.src_image + ((row + s) % out_h * p.stride_h + tap_row) * x.src_row +
-                      tap_col * x.src_pitch + group * p.group_in();
+          starts[s] = x.src + (row + s) / out_h * x.src_image +
+                      ((row + s) % out_h * p.stride_h + tap_row) * x.src_row + tap_col * x.src_pitch +
+                      group * p.group_in();
         kernel.block({channels, columns, out_w, rows, count, starts.data(), rows, p.stride_w * x.src_pitch,
-                      x.grad + row * x.grad_row + output, 0, x.grad_pitch, x.grad_row, tile + tap * p.group_in() * kernel.nr,
-                      kernel.nr, row != first, nullptr});
+                      x.grad + row * x.grad_row + output, 0, x.grad_pitch, x.grad_row,
+                      tile + tap * p.group_in() * kernel.nr, kernel.nr, row != first, nullptr});
       }
     }
   }
@@ -83,12 +91,15 @@ struct GradWeight {
 
   void run(const Operands<T>& x, T* grad_weight) const {
     Scratch<T> tiles(pieces * p.groups * blocks * tile_size());
-    const auto tile = [&](int64_t piece, int64_t i) { return tiles.data() + (piece * p.groups * blocks + i) * tile_size(); };
+    const auto tile = [&](int64_t piece, int64_t i) {
+      return tiles.data() + (piece * p.groups * blocks + i) * tile_size();
+    };
     parallel_for(pieces * p.groups * blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t piece = task / (p.groups * blocks), i = task % (p.groups * blocks);
         const int64_t first = piece * rows_per_piece;
-        sum_rows(x, i / blocks, i % blocks, first, std::min(first + rows_per_piece, total_rows), tile(piece, i));
+        sum_rows(x, i / blocks, i % blocks, first, std::min(first + rows_per_piece, total_rows),
+                 tile(piece, i));
       }
     });
     parallel_for(p.groups * blocks, 1, [&](int64_t begin, int64_t end) {
@@ -99,8 +110,8 @@ struct GradWeight {
 
 // dst[row][column * pitch + channel] for every row of every image, `rows` from first_row on.
 template <class T>
-void copy_rows(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t images, int64_t first_row,
-               int64_t rows, int64_t first_col, int64_t cols, int64_t pitch, T* dst) {
+void copy_rows(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t images,
+               int64_t first_row, int64_t rows, int64_t first_col, int64_t cols, int64_t pitch, T* dst) {
   const int64_t grain = std::max<int64_t>(1, (1 << 15) / (cols * pitch + 1));
   parallel_for(images * rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -112,7 +123,8 @@ void copy_rows(const ImageView<const T>& src, int64_t h, int64_t w, int64_t chan
 }  // namespace
 
 template <class T>
-void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst, T* grad_weight) {
+void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
+                        T* grad_weight) {
   if (p.images * p.out_h() * p.out_w() == 0) {
     std::fill_n(grad_weight, p.out_channels * p.group_in() * p.taps(), T(0));
     return;
@@ -123,28 +135,31 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
 
   const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;
   const int64_t cols = (sum.out_w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1;
-  const bool copy_src =
-      src.channel != 1 || p.pad_h > 0 || p.pad_w > 0 || rows > p.in_h || cols > p.in_w;
+  const bool copy_src = src.channel != 1 || p.pad_h > 0 || p.pad_w > 0 || rows > p.in_h || cols > p.in_w;
   const int64_t pitch = padded_pitch<T>(p.in_channels, p.stride_w);
   Scratch<T> src_copy(copy_src ? p.images * rows * cols * pitch : 0);
   Operands<T> x{src.data, src.image, src.row, src.col, grad_dst.data, grad_dst.row, grad_dst.col};
   if (copy_src) {
-    copy_rows(src, p.in_h, p.in_w, p.in_channels, p.images, -p.pad_h, rows, -p.pad_w, cols, pitch, src_copy.data());
+    copy_rows(src, p.in_h, p.in_w, p.in_channels, p.images, -p.pad_h, rows, -p.pad_w, cols, pitch,
+              src_copy.data());
     x.src = src_copy.data(), x.src_image = rows * cols * pitch, x.src_row = cols * pitch, x.src_pitch = pitch;
   }
   // Rows of the gradient follow each other at one distance, over image boundaries too.
-  const bool copy_grad = grad_dst.channel != 1 || (p.images > 1 && grad_dst.image != sum.out_h * grad_dst.row);
+  const bool copy_grad =
+      grad_dst.channel != 1 || (p.images > 1 && grad_dst.image != sum.out_h * grad_dst.row);
   Scratch<T> grad_copy(copy_grad ? p.images * sum.out_h * sum.out_w * p.out_channels : 0);
   if (copy_grad) {
-    copy_rows(grad_dst, sum.out_h, sum.out_w, p.out_channels, p.images, 0, sum.out_h, 0, sum.out_w, p.out_channels,
-              grad_copy.data());
+    copy_rows(grad_dst, sum.out_h, sum.out_w, p.out_channels, p.images, 0, sum.out_h, 0, sum.out_w,
+              p.out_channels, grad_copy.data());
     x.grad = grad_copy.data(), x.grad_row = sum.out_w * p.out_channels, x.grad_pitch = p.out_channels;
   }
   if (p.groups == 1 && p.dilation_w == 1 && x.src_pitch == p.in_channels) sum.merged = p.kernel_w;
   sum.run(x, grad_weight);
 }
 
-template void conv2d_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>, float*);
-template void conv2d_grad_weight<double>(const Conv2dParams&, ImageView<const double>, ImageView<const double>, double*);
+template void conv2d_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,
+                                        float*);
+template void conv2d_grad_weight<double>(const Conv2dParams&, ImageView<const double>,
+                                         ImageView<const double>, double*);
 
 }  // namespace rushlight::kernels

@@ -14,7 +14,8 @@ constexpr int64_t kChannelGrain = 64;
 int64_t pixels(const Conv2dParams& p) { return p.images * p.out_h() * p.out_w(); }
 int64_t depth(const Conv2dParams& p) { return p.in_channels * p.taps(); }
 
-// Calls f(pixel, column of tap (i, j) without the channel, source row, source column) for every tap inside the source.
+// Calls f(pixel, column of tap (i, j) without the channel, source row, source column) for every tap inside
+// the source.
 template <class F>
 void for_each_tap(const Conv2dParams& p, F&& f) {
   const int64_t out_h = p.out_h(), out_w = p.out_w();
@@ -100,7 +101,8 @@ void skinny_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
 }
 
 template <class T>
-void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst, T* grad_weight) {
+void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
+                        T* grad_weight) {
   Scratch<T> rows(pixels(p) * p.out_channels);
   Scratch<T> columns(pixels(p) * depth(p));
   gather_pixels(p, grad_dst, rows.data());
@@ -113,9 +115,9 @@ void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   gemm(product);
 }
 
-#define RUSHLIGHT_INSTANTIATE(T)                                                               \
+#define RUSHLIGHT_INSTANTIATE(T)                                                                    \
   template void skinny_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const T*, T*); \
-  template void skinny_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);     \
+  template void skinny_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);          \
   template void skinny_grad_weight<T>(const Conv2dParams&, ImageView<const T>, ImageView<const T>, T*);
 RUSHLIGHT_INSTANTIATE(float)
 RUSHLIGHT_INSTANTIATE(double)

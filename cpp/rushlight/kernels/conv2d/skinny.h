@@ -1,5 +1,5 @@
-// Few output pixels (small maps at batch 1): the time goes into streaming the weights, so they are used where they
-// lie, as the matrix (out_channels, in_channels * taps), and the few pixels are gathered to match.
+// Few output pixels (small maps at batch 1): the time goes into streaming the weights, so they are used where
+// they lie, as the matrix (out_channels, in_channels * taps), and the few pixels are gathered to match.
 #pragma once
 
 #include "rushlight/kernels/conv2d/conv2d.h"
@@ -10,7 +10,8 @@ namespace rushlight::kernels {
 inline bool skinny(const Conv2dParams& p) { return p.groups == 1 && p.images * p.out_h() * p.out_w() <= 16; }
 
 template <class T>
-void skinny_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias, T* dst);
+void skinny_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias,
+                    T* dst);
 template <class T>
 void skinny_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, const T* weight, T* grad_src);
 template <class T>

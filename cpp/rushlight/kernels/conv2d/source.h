@@ -8,8 +8,8 @@
 
 namespace rushlight::kernels {
 
-// Pixel pitch of a copy: pixels that a register tile reads together must not fall into the same few cache sets,
-// as they do at large powers of two.
+// Pixel pitch of a copy: pixels that a register tile reads together must not fall into the same few cache
+// sets, as they do at large powers of two.
 template <class T>
 int64_t padded_pitch(int64_t channels, int64_t step) {
   const int64_t bytes = step * channels * static_cast<int64_t>(sizeof(T));
@@ -19,8 +19,8 @@ int64_t padded_pitch(int64_t channels, int64_t step) {
 // Copies columns [col, col + cols) of one row, any part of which may lie outside the image (zeros), to
 // dst[column * pitch + channel].
 template <class T>
-void copy_source_row(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t image, int64_t row,
-                     int64_t col, int64_t cols, int64_t pitch, T* dst) {
+void copy_source_row(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t image,
+                     int64_t row, int64_t col, int64_t cols, int64_t pitch, T* dst) {
   const int64_t begin = row < 0 || row >= h ? cols : std::clamp<int64_t>(-col, 0, cols);
   const int64_t end = row < 0 || row >= h ? cols : std::clamp<int64_t>(w - col, begin, cols);
   std::fill(dst, dst + begin * pitch, T(0));

@@ -12,9 +12,17 @@
 namespace rushlight::kernels {
 namespace {
 
-#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, name, mr, nr, mc, kc, nc)                            \
-  {"gemm_" #name "_" #mr "x" #nr "_" #level, Isa::isa, mr, nr, mc, kc, nc,                         \
-   LEVEL(&level::gemm_block_##name), LEVEL(&level::gemm_dots_##name), LEVEL(&level::gemm_pack_##name)},
+#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, name, mr, nr, mc, kc, nc) \
+  {"gemm_" #name "_" #mr "x" #nr "_" #level,                            \
+   Isa::isa,                                                            \
+   mr,                                                                  \
+   nr,                                                                  \
+   mc,                                                                  \
+   kc,                                                                  \
+   nc,                                                                  \
+   LEVEL(&level::gemm_block_##name),                                    \
+   LEVEL(&level::gemm_dots_##name),                                     \
+   LEVEL(&level::gemm_pack_##name)},
 
 const GemmKernel<float> kRowsF32[] = {
 #define RUSHLIGHT_GEMM_F32(level, LEVEL, isa, ...) RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, __VA_ARGS__)
@@ -32,12 +40,12 @@ const GemmKernel<double> kRowsF64[] = {
 #undef RUSHLIGHT_GEMM_F64
 };
 
-constexpr int64_t kDotRows = 16;           // up to here dot products beat packing B
-constexpr int64_t kDirectWork = 1 << 17;   // m * n * k up to which packing B does not pay
-constexpr int64_t kDirectDepth = 2048;     // longest chain of one accumulator in the unpacked path
-constexpr int64_t kPieceWork = 1 << 17;    // multiply-adds worth a piece of their own
-constexpr int64_t kOuterRows = 2016;       // rows of A packed at a time
-constexpr int64_t kTaskPanels = 8;         // panels of B in a task
+constexpr int64_t kDotRows = 16;          // up to here dot products beat packing B
+constexpr int64_t kDirectWork = 1 << 17;  // m * n * k up to which packing B does not pay
+constexpr int64_t kDirectDepth = 2048;    // longest chain of one accumulator in the unpacked path
+constexpr int64_t kPieceWork = 1 << 17;   // multiply-adds worth a piece of their own
+constexpr int64_t kOuterRows = 2016;      // rows of A packed at a time
+constexpr int64_t kTaskPanels = 8;        // panels of B in a task
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -90,8 +98,9 @@ void run_dots(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
   x.a = rows_along_k(x.a, x.m, x.k, x.a_row, x.a_col, copy.data());
   const int64_t grain = std::max<int64_t>(4, kPieceWork / std::max<int64_t>(1, x.m * x.k) / 4 * 4);
   parallel_for(x.n, grain, [&](int64_t begin, int64_t end) {
-    GemmDots<T> d{x.m, end - begin, x.k, x.a, x.a_row, x.b + begin * x.b_col, x.b_col, x.c + begin * x.c_col,
-                  x.c_row, x.c_col, x.accumulate, x.bias, swap ? 1 : 0, swap ? 0 : 1};
+    GemmDots<T> d{x.m,          end - begin,           x.k,     x.a,     x.a_row,      x.b + begin * x.b_col,
+                  x.b_col,      x.c + begin * x.c_col, x.c_row, x.c_col, x.accumulate, x.bias,
+                  swap ? 1 : 0, swap ? 0 : 1};
     if (x.bias != nullptr && !swap) d.bias += begin;
     kernel.dots(d);
   });
@@ -109,19 +118,21 @@ void run_direct(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
     const int64_t k = std::min(depth, x.k - k0);
     const T* a = in_place ? x.a + k0 * x.a_col : packed.data();
     for (int64_t i = 0; i < (in_place ? 0 : panels); ++i)
-      kernel.pack({std::min(rows, x.m - i * rows), rows, k, x.a + i * rows * x.a_row + k0 * x.a_col, x.a_row, x.a_col,
-                   packed.data() + i * rows * k});
-    const int64_t grain = kernel.nr * std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, x.m * k * kernel.nr));
+      kernel.pack({std::min(rows, x.m - i * rows), rows, k, x.a + i * rows * x.a_row + k0 * x.a_col, x.a_row,
+                   x.a_col, packed.data() + i * rows * k});
+    const int64_t grain =
+        kernel.nr * std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, x.m * k * kernel.nr));
     const bool first = k0 == 0;
     parallel_for(x.n, grain, [&](int64_t begin, int64_t end) {
       kernel.block({x.m, end - begin, k, rows, 1, &a, in_place ? rows : rows * k, in_place ? x.a_col : rows,
-                    x.b + k0 * x.b_row + begin, kernel.nr, x.b_row, 0, x.c + begin, x.c_row, x.accumulate || !first,
-                    first && x.bias != nullptr ? x.bias + begin : nullptr});
+                    x.b + k0 * x.b_row + begin, kernel.nr, x.b_row, 0, x.c + begin, x.c_row,
+                    x.accumulate || !first, first && x.bias != nullptr ? x.bias + begin : nullptr});
     });
   }
 }
 
-// One block of C: packs its rows of A and its columns of B, then multiplies in tasks of MC rows x a few panels of B.
+// One block of C: packs its rows of A and its columns of B, then multiplies in tasks of MC rows x a few
+// panels of B.
 template <class T>
 void run_packed_block(const GemmKernel<T>& kernel, const GemmArgs<T>& x, T* a, T* b, bool first) {
   const int64_t rows = even_rows(x.m, kernel.mr);
@@ -133,21 +144,22 @@ void run_packed_block(const GemmKernel<T>& kernel, const GemmArgs<T>& x, T* a, T
       kernel.pack({std::min(rows, x.m - i * rows), rows, x.k, x.a + i * rows * x.a_row, x.a_row, x.a_col,
                    a + i * rows * x.k});
     for (int64_t i = std::max(begin, a_panels) - a_panels; i < end - a_panels; ++i)
-      kernel.pack({std::min(kernel.nr, x.n - i * kernel.nr), kernel.nr, x.k, x.b + i * kernel.nr * x.b_col, x.b_col,
-                   x.b_row, b + i * kernel.nr * x.k});
+      kernel.pack({std::min(kernel.nr, x.n - i * kernel.nr), kernel.nr, x.k, x.b + i * kernel.nr * x.b_col,
+                   x.b_col, x.b_row, b + i * kernel.nr * x.k});
   });
   const int64_t task_rows = std::max<int64_t>(1, kernel.mc / rows) * rows;
   const int64_t task_columns = kTaskPanels * kernel.nr;
   const int64_t across = ceil_div(x.n, task_columns);
-  const int64_t grain = std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, task_rows * task_columns * x.k));
+  const int64_t grain =
+      std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, task_rows * task_columns * x.k));
   parallel_for(ceil_div(x.m, task_rows) * across, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t i = task / across * task_rows;
       const int64_t j = task % across * task_columns;
       const T* a_block = a + i * x.k;
-      kernel.block({std::min(task_rows, x.m - i), std::min(task_columns, x.n - j), x.k, rows, 1, &a_block, rows * x.k,
-                    rows, b + j * x.k, kernel.nr * x.k, kernel.nr, 0, x.c + i * x.c_row + j, x.c_row,
-                    x.accumulate || !first, first && x.bias != nullptr ? x.bias + j : nullptr});
+      kernel.block({std::min(task_rows, x.m - i), std::min(task_columns, x.n - j), x.k, rows, 1, &a_block,
+                    rows * x.k, rows, b + j * x.k, kernel.nr * x.k, kernel.nr, 0, x.c + i * x.c_row + j,
+                    x.c_row, x.accumulate || !first, first && x.bias != nullptr ? x.bias + j : nullptr});
     }
   });
 }
@@ -203,8 +215,9 @@ const GemmKernel<T>& select_gemm(Isa isa, std::string* why) {
   for (int i = 0; i < count; ++i) {
     if (rows[i].block != nullptr && rows[i].isa <= isa) return rows[i];
     if (why != nullptr)
-      *why += str(rows[i].name, rows[i].block == nullptr ? ": not built by this compiler; " : ": above level ",
-                  rows[i].block == nullptr ? "" : isa_name(isa), rows[i].block == nullptr ? "" : "; ");
+      *why +=
+          str(rows[i].name, rows[i].block == nullptr ? ": not built by this compiler; " : ": above level ",
+              rows[i].block == nullptr ? "" : isa_name(isa), rows[i].block == nullptr ? "" : "; ");
   }
   RUSHLIGHT_INTERNAL_ASSERT(false, "no generic GEMM kernel");
 }

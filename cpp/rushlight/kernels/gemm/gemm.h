@@ -1,8 +1,8 @@
 // Matrix multiplication: C = A B, optionally + C or + bias. Raw pointers, strides in elements.
 //
-// The five loops of BLIS: columns by NC, depth by KC, rows; inside a block, register tiles of MR x NR. Threads
-// live in the loops (gemm.cpp), the register tiles in the level's files. The order in which an element of C is
-// summed depends on the shapes and strides only.
+// The five loops of BLIS: columns by NC, depth by KC, rows; inside a block, register tiles of MR x NR.
+// Threads live in the loops (gemm.cpp), the register tiles in the level's files. The order in which an
+// element of C is summed depends on the shapes and strides only.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +27,16 @@ struct GemmArgs {
   int64_t a_batch = 0, b_batch = 0, c_batch = 0;  // strides between the matrices of a batch
 };
 
-// float and double: dispatched kernels. int64_t, int32_t, int16_t, int8_t, uint8_t: plain loops that wrap around.
+// float and double: dispatched kernels. int64_t, int32_t, int16_t, int8_t, uint8_t: plain loops that wrap
+// around.
 template <class T>
 void gemm(const GemmArgs<T>& args);
 
 // What a register-tile kernel is given: `segments` runs of k steps each, over which
-//   c[i][j] (+)= sum over s, p of a[s][a_panel * (i / rows) + i % rows + p * a_k] * b[s * b_step + panel(j) + p * b_k + j % NR]
-// with panel(j) = b_panel * (j / NR). One segment of packed panels is a matrix product; several segments with a_k the
-// pixel pitch are the weight gradient of a convolution.
+//   c[i][j] (+)= sum over s, p of a[s][a_panel * (i / rows) + i % rows + p * a_k] * b[s * b_step + panel(j) +
+//   p * b_k + j % NR]
+// with panel(j) = b_panel * (j / NR). One segment of packed panels is a matrix product; several segments with
+// a_k the pixel pitch are the weight gradient of a convolution.
 template <class T>
 struct GemmBlock {
   int64_t m, n, k;
@@ -66,7 +68,8 @@ struct GemmDots {
   int64_t bias_row, bias_col;
 };
 
-// Packs `lanes` rows (of A) or columns (of B) into dst[p * width + lane], p < k; lanes up to width become zero.
+// Packs `lanes` rows (of A) or columns (of B) into dst[p * width + lane], p < k; lanes up to width become
+// zero.
 template <class T>
 struct GemmPanel {
   int64_t lanes, width, k;
@@ -94,7 +97,8 @@ const GemmKernel<T>* gemm_kernels(int* count);
 template <class T>
 const GemmKernel<T>& select_gemm(Isa isa, std::string* why = nullptr);
 
-// How a problem is run: Dots and Direct read B where it lies, because packing it would cost more than it saves.
+// How a problem is run: Dots and Direct read B where it lies, because packing it would cost more than it
+// saves.
 enum class GemmPath { Dots, Direct, Packed };
 template <class T>
 GemmPath select_gemm_path(const GemmArgs<T>& args, const GemmKernel<T>& kernel);

@@ -8,10 +8,11 @@
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 
-// One tile of kRows x (kVecs registers), `columns` of them real. B may end right after its last real column, so
-// the last register is loaded and stored in part.
+// One tile of kRows x (kVecs registers), `columns` of them real. B may end right after its last real column,
+// so the last register is loaded and stored in part.
 template <class T, int kRows, int kVecs>
-inline void gemm_tile(const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c, int64_t columns, const T* bias) {
+inline void gemm_tile(const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c, int64_t columns,
+                      const T* bias) {
   constexpr int64_t kLanes = Vec<T>::kLanes;
   const int64_t last = columns - (kVecs - 1) * kLanes;
   Vec<T> sum[kRows][kVecs];
@@ -50,8 +51,8 @@ inline void gemm_tile(const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c,
 
 // Chooses the instantiation for a run-time number of rows.
 template <class T, int kRows, int kVecs>
-inline void gemm_tile_rows(int64_t rows, const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c, int64_t columns,
-                           const T* bias) {
+inline void gemm_tile_rows(int64_t rows, const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c,
+                           int64_t columns, const T* bias) {
   if (rows == kRows) {
     gemm_tile<T, kRows, kVecs>(x, a_offset, b, c, columns, bias);
   } else if constexpr (kRows > 1) {
@@ -143,8 +144,8 @@ inline void gemm_pack(const GemmPanel<T>& x) {
     }
     return;
   }
-  // Along k a lane's elements are often contiguous: take a few of every lane at a time, so that both the reads
-  // and the writes stay within a few cache lines.
+  // Along k a lane's elements are often contiguous: take a few of every lane at a time, so that both the
+  // reads and the writes stay within a few cache lines.
   constexpr int64_t kSteps = 8;
   for (int64_t p = 0; p < x.k; p += kSteps) {
     const int64_t steps = x.k - p < kSteps ? x.k - p : kSteps;

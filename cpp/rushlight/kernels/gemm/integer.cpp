@@ -38,10 +38,25 @@ void integer_gemm(const GemmArgs<T>& x) {
 
 }  // namespace
 
-template <> void gemm<int64_t>(const GemmArgs<int64_t>& args) { integer_gemm(args); }
-template <> void gemm<int32_t>(const GemmArgs<int32_t>& args) { integer_gemm(args); }
-template <> void gemm<int16_t>(const GemmArgs<int16_t>& args) { integer_gemm(args); }
-template <> void gemm<int8_t>(const GemmArgs<int8_t>& args) { integer_gemm(args); }
-template <> void gemm<uint8_t>(const GemmArgs<uint8_t>& args) { integer_gemm(args); }
+template <>
+void gemm<int64_t>(const GemmArgs<int64_t>& args) {
+  integer_gemm(args);
+}
+template <>
+void gemm<int32_t>(const GemmArgs<int32_t>& args) {
+  integer_gemm(args);
+}
+template <>
+void gemm<int16_t>(const GemmArgs<int16_t>& args) {
+  integer_gemm(args);
+}
+template <>
+void gemm<int8_t>(const GemmArgs<int8_t>& args) {
+  integer_gemm(args);
+}
+template <>
+void gemm<uint8_t>(const GemmArgs<uint8_t>& args) {
+  integer_gemm(args);
+}
 
 }  // namespace rushlight::kernels

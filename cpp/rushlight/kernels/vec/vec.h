@@ -27,6 +27,7 @@
 #include "rushlight/kernels/vec/vec_avx2.h"
 #else
 #include "rushlight/kernels/vec/vec_generic.h"
+#include "rushlight/kernels/vec/vec_generic_halves.h"
 #endif
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {

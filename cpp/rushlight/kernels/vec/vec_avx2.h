@@ -7,12 +7,15 @@
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 
-template <class T> struct Vec;
-template <class T> struct Mask;
+template <class T>
+struct Vec;
+template <class T>
+struct Mask;
 
 // Lanes [0, n) set: a window into a run of ones followed by zeros.
 inline __m256i first_lanes32(int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 inline __m256i first_lanes64(int64_t n) {
   return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
@@ -24,7 +27,11 @@ struct Vec<float> {
   __m256 r;
   Vec() = default;
   explicit Vec(float x) : r(_mm256_set1_ps(x)) {}
-  static Vec wrap(__m256 x) { Vec v; v.r = x; return v; }
+  static Vec wrap(__m256 x) {
+    Vec v;
+    v.r = x;
+    return v;
+  }
   static Vec load(const float* p) { return wrap(_mm256_loadu_ps(p)); }
   static Vec load_partial(const float* p, int64_t n) { return wrap(_mm256_maskload_ps(p, first_lanes32(n))); }
   void store(float* p) const { _mm256_storeu_ps(p, r); }
@@ -37,9 +44,15 @@ struct Vec<double> {
   __m256d r;
   Vec() = default;
   explicit Vec(double x) : r(_mm256_set1_pd(x)) {}
-  static Vec wrap(__m256d x) { Vec v; v.r = x; return v; }
+  static Vec wrap(__m256d x) {
+    Vec v;
+    v.r = x;
+    return v;
+  }
   static Vec load(const double* p) { return wrap(_mm256_loadu_pd(p)); }
-  static Vec load_partial(const double* p, int64_t n) { return wrap(_mm256_maskload_pd(p, first_lanes64(n))); }
+  static Vec load_partial(const double* p, int64_t n) {
+    return wrap(_mm256_maskload_pd(p, first_lanes64(n)));
+  }
   void store(double* p) const { _mm256_storeu_pd(p, r); }
   void store_partial(double* p, int64_t n) const { _mm256_maskstore_pd(p, first_lanes64(n), r); }
 };
@@ -50,16 +63,31 @@ struct Vec<int32_t> {
   __m256i r;
   Vec() = default;
   explicit Vec(int32_t x) : r(_mm256_set1_epi32(x)) {}
-  static Vec wrap(__m256i x) { Vec v; v.r = x; return v; }
+  static Vec wrap(__m256i x) {
+    Vec v;
+    v.r = x;
+    return v;
+  }
   static Vec load(const int32_t* p) { return wrap(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
-  static Vec load_partial(const int32_t* p, int64_t n) { return wrap(_mm256_maskload_epi32(p, first_lanes32(n))); }
+  static Vec load_partial(const int32_t* p, int64_t n) {
+    return wrap(_mm256_maskload_epi32(p, first_lanes32(n)));
+  }
   void store(int32_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), r); }
   void store_partial(int32_t* p, int64_t n) const { _mm256_maskstore_epi32(p, first_lanes32(n), r); }
 };
 
-template <> struct Mask<float> { __m256 r; };
-template <> struct Mask<double> { __m256d r; };
-template <> struct Mask<int32_t> { __m256i r; };
+template <>
+struct Mask<float> {
+  __m256 r;
+};
+template <>
+struct Mask<double> {
+  __m256d r;
+};
+template <>
+struct Mask<int32_t> {
+  __m256i r;
+};
 
 using F32 = Vec<float>;
 using F64 = Vec<double>;
@@ -78,7 +106,9 @@ inline F32 sqrt(F32 a) { return F32::wrap(_mm256_sqrt_ps(a.r)); }
 inline F32 floor(F32 a) { return F32::wrap(_mm256_floor_ps(a.r)); }
 inline F32 ceil(F32 a) { return F32::wrap(_mm256_ceil_ps(a.r)); }
 inline F32 trunc(F32 a) { return F32::wrap(_mm256_round_ps(a.r, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)); }
-inline F32 round(F32 a) { return F32::wrap(_mm256_round_ps(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+inline F32 round(F32 a) {
+  return F32::wrap(_mm256_round_ps(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 inline Mask<float> operator<(F32 a, F32 b) { return {_mm256_cmp_ps(a.r, b.r, _CMP_LT_OQ)}; }
 inline Mask<float> operator<=(F32 a, F32 b) { return {_mm256_cmp_ps(a.r, b.r, _CMP_LE_OQ)}; }
 inline Mask<float> operator>(F32 a, F32 b) { return {_mm256_cmp_ps(a.r, b.r, _CMP_GT_OQ)}; }
@@ -106,7 +136,9 @@ inline F64 sqrt(F64 a) { return F64::wrap(_mm256_sqrt_pd(a.r)); }
 inline F64 floor(F64 a) { return F64::wrap(_mm256_floor_pd(a.r)); }
 inline F64 ceil(F64 a) { return F64::wrap(_mm256_ceil_pd(a.r)); }
 inline F64 trunc(F64 a) { return F64::wrap(_mm256_round_pd(a.r, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)); }
-inline F64 round(F64 a) { return F64::wrap(_mm256_round_pd(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+inline F64 round(F64 a) {
+  return F64::wrap(_mm256_round_pd(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 inline Mask<double> operator<(F64 a, F64 b) { return {_mm256_cmp_pd(a.r, b.r, _CMP_LT_OQ)}; }
 inline Mask<double> operator<=(F64 a, F64 b) { return {_mm256_cmp_pd(a.r, b.r, _CMP_LE_OQ)}; }
 inline Mask<double> operator>(F64 a, F64 b) { return {_mm256_cmp_pd(a.r, b.r, _CMP_GT_OQ)}; }
@@ -128,8 +160,14 @@ inline I32 operator-(I32 a) { return I32::wrap(_mm256_sub_epi32(_mm256_setzero_s
 inline I32 operator&(I32 a, I32 b) { return I32::wrap(_mm256_and_si256(a.r, b.r)); }
 inline I32 operator|(I32 a, I32 b) { return I32::wrap(_mm256_or_si256(a.r, b.r)); }
 inline I32 operator^(I32 a, I32 b) { return I32::wrap(_mm256_xor_si256(a.r, b.r)); }
-template <int N> inline I32 shift_left(I32 a) { return I32::wrap(_mm256_slli_epi32(a.r, N)); }
-template <int N> inline I32 shift_right(I32 a) { return I32::wrap(_mm256_srai_epi32(a.r, N)); }
+template <int N>
+inline I32 shift_left(I32 a) {
+  return I32::wrap(_mm256_slli_epi32(a.r, N));
+}
+template <int N>
+inline I32 shift_right(I32 a) {
+  return I32::wrap(_mm256_srai_epi32(a.r, N));
+}
 inline I32 min(I32 a, I32 b) { return I32::wrap(_mm256_min_epi32(a.r, b.r)); }
 inline I32 max(I32 a, I32 b) { return I32::wrap(_mm256_max_epi32(a.r, b.r)); }
 inline Mask<int32_t> operator>(I32 a, I32 b) { return {_mm256_cmpgt_epi32(a.r, b.r)}; }
@@ -152,9 +190,18 @@ inline T reduce_lanes(Vec<T> a, F f) {
     for (int64_t i = 0; i < half; ++i) part[i] = f(part[i], part[i + half]);
   return part[0];
 }
-template <class T> inline T reduce_add(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x + y; }); }
-template <class T> inline T reduce_max(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; }); }
-template <class T> inline T reduce_min(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; }); }
+template <class T>
+inline T reduce_add(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x + y; });
+}
+template <class T>
+inline T reduce_max(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; });
+}
+template <class T>
+inline T reduce_min(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
+}
 
 inline I32 to_int(F32 a) { return I32::wrap(_mm256_cvtps_epi32(a.r)); }
 inline F32 to_float(I32 a) { return F32::wrap(_mm256_cvtepi32_ps(a.r)); }
@@ -180,7 +227,9 @@ inline void store_halves(uint16_t* p, __m128i v, int64_t n) {
 inline F32 load_bf16(const uint16_t* p, int64_t n = 8) {
   return from_bits(I32::wrap(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_halves(p, n)), 16)));
 }
-inline F32 load_f16(const uint16_t* p, int64_t n = 8) { return F32::wrap(_mm256_cvtph_ps(load_halves(p, n))); }
+inline F32 load_f16(const uint16_t* p, int64_t n = 8) {
+  return F32::wrap(_mm256_cvtph_ps(load_halves(p, n)));
+}
 inline void store_bf16(uint16_t* p, F32 v, int64_t n = 8) {
   const I32 word = bits(v);
   const I32 odd = shift_right<16>(word) & I32(1);

@@ -7,8 +7,10 @@
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 
-template <class T> struct Vec;
-template <class T> struct Mask;
+template <class T>
+struct Vec;
+template <class T>
+struct Mask;
 
 // Lanes [0, n) set.
 inline __mmask16 first_lanes16(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
@@ -20,9 +22,15 @@ struct Vec<float> {
   __m512 r;
   Vec() = default;
   explicit Vec(float x) : r(_mm512_set1_ps(x)) {}
-  static Vec wrap(__m512 x) { Vec v; v.r = x; return v; }
+  static Vec wrap(__m512 x) {
+    Vec v;
+    v.r = x;
+    return v;
+  }
   static Vec load(const float* p) { return wrap(_mm512_loadu_ps(p)); }
-  static Vec load_partial(const float* p, int64_t n) { return wrap(_mm512_maskz_loadu_ps(first_lanes16(n), p)); }
+  static Vec load_partial(const float* p, int64_t n) {
+    return wrap(_mm512_maskz_loadu_ps(first_lanes16(n), p));
+  }
   void store(float* p) const { _mm512_storeu_ps(p, r); }
   void store_partial(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, first_lanes16(n), r); }
 };
@@ -33,9 +41,15 @@ struct Vec<double> {
   __m512d r;
   Vec() = default;
   explicit Vec(double x) : r(_mm512_set1_pd(x)) {}
-  static Vec wrap(__m512d x) { Vec v; v.r = x; return v; }
+  static Vec wrap(__m512d x) {
+    Vec v;
+    v.r = x;
+    return v;
+  }
   static Vec load(const double* p) { return wrap(_mm512_loadu_pd(p)); }
-  static Vec load_partial(const double* p, int64_t n) { return wrap(_mm512_maskz_loadu_pd(first_lanes8(n), p)); }
+  static Vec load_partial(const double* p, int64_t n) {
+    return wrap(_mm512_maskz_loadu_pd(first_lanes8(n), p));
+  }
   void store(double* p) const { _mm512_storeu_pd(p, r); }
   void store_partial(double* p, int64_t n) const { _mm512_mask_storeu_pd(p, first_lanes8(n), r); }
 };
@@ -46,16 +60,31 @@ struct Vec<int32_t> {
   __m512i r;
   Vec() = default;
   explicit Vec(int32_t x) : r(_mm512_set1_epi32(x)) {}
-  static Vec wrap(__m512i x) { Vec v; v.r = x; return v; }
+  static Vec wrap(__m512i x) {
+    Vec v;
+    v.r = x;
+    return v;
+  }
   static Vec load(const int32_t* p) { return wrap(_mm512_loadu_si512(p)); }
-  static Vec load_partial(const int32_t* p, int64_t n) { return wrap(_mm512_maskz_loadu_epi32(first_lanes16(n), p)); }
+  static Vec load_partial(const int32_t* p, int64_t n) {
+    return wrap(_mm512_maskz_loadu_epi32(first_lanes16(n), p));
+  }
   void store(int32_t* p) const { _mm512_storeu_si512(p, r); }
   void store_partial(int32_t* p, int64_t n) const { _mm512_mask_storeu_epi32(p, first_lanes16(n), r); }
 };
 
-template <> struct Mask<float> { __mmask16 m; };
-template <> struct Mask<double> { __mmask8 m; };
-template <> struct Mask<int32_t> { __mmask16 m; };
+template <>
+struct Mask<float> {
+  __mmask16 m;
+};
+template <>
+struct Mask<double> {
+  __mmask8 m;
+};
+template <>
+struct Mask<int32_t> {
+  __mmask16 m;
+};
 
 using F32 = Vec<float>;
 using F64 = Vec<double>;
@@ -71,10 +100,18 @@ inline F32 min(F32 a, F32 b) { return F32::wrap(_mm512_min_ps(a.r, b.r)); }
 inline F32 max(F32 a, F32 b) { return F32::wrap(_mm512_max_ps(a.r, b.r)); }
 inline F32 abs(F32 a) { return F32::wrap(_mm512_abs_ps(a.r)); }
 inline F32 sqrt(F32 a) { return F32::wrap(_mm512_sqrt_ps(a.r)); }
-inline F32 floor(F32 a) { return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)); }
-inline F32 ceil(F32 a) { return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)); }
-inline F32 trunc(F32 a) { return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)); }
-inline F32 round(F32 a) { return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+inline F32 floor(F32 a) {
+  return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
+}
+inline F32 ceil(F32 a) {
+  return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC));
+}
+inline F32 trunc(F32 a) {
+  return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC));
+}
+inline F32 round(F32 a) {
+  return F32::wrap(_mm512_roundscale_ps(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 inline Mask<float> operator<(F32 a, F32 b) { return {_mm512_cmp_ps_mask(a.r, b.r, _CMP_LT_OQ)}; }
 inline Mask<float> operator<=(F32 a, F32 b) { return {_mm512_cmp_ps_mask(a.r, b.r, _CMP_LE_OQ)}; }
 inline Mask<float> operator>(F32 a, F32 b) { return {_mm512_cmp_ps_mask(a.r, b.r, _CMP_GT_OQ)}; }
@@ -97,10 +134,18 @@ inline F64 min(F64 a, F64 b) { return F64::wrap(_mm512_min_pd(a.r, b.r)); }
 inline F64 max(F64 a, F64 b) { return F64::wrap(_mm512_max_pd(a.r, b.r)); }
 inline F64 abs(F64 a) { return F64::wrap(_mm512_abs_pd(a.r)); }
 inline F64 sqrt(F64 a) { return F64::wrap(_mm512_sqrt_pd(a.r)); }
-inline F64 floor(F64 a) { return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)); }
-inline F64 ceil(F64 a) { return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)); }
-inline F64 trunc(F64 a) { return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)); }
-inline F64 round(F64 a) { return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+inline F64 floor(F64 a) {
+  return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
+}
+inline F64 ceil(F64 a) {
+  return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC));
+}
+inline F64 trunc(F64 a) {
+  return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC));
+}
+inline F64 round(F64 a) {
+  return F64::wrap(_mm512_roundscale_pd(a.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 inline Mask<double> operator<(F64 a, F64 b) { return {_mm512_cmp_pd_mask(a.r, b.r, _CMP_LT_OQ)}; }
 inline Mask<double> operator<=(F64 a, F64 b) { return {_mm512_cmp_pd_mask(a.r, b.r, _CMP_LE_OQ)}; }
 inline Mask<double> operator>(F64 a, F64 b) { return {_mm512_cmp_pd_mask(a.r, b.r, _CMP_GT_OQ)}; }
@@ -120,8 +165,14 @@ inline I32 operator-(I32 a) { return I32::wrap(_mm512_sub_epi32(_mm512_setzero_s
 inline I32 operator&(I32 a, I32 b) { return I32::wrap(_mm512_and_si512(a.r, b.r)); }
 inline I32 operator|(I32 a, I32 b) { return I32::wrap(_mm512_or_si512(a.r, b.r)); }
 inline I32 operator^(I32 a, I32 b) { return I32::wrap(_mm512_xor_si512(a.r, b.r)); }
-template <int N> inline I32 shift_left(I32 a) { return I32::wrap(_mm512_slli_epi32(a.r, N)); }
-template <int N> inline I32 shift_right(I32 a) { return I32::wrap(_mm512_srai_epi32(a.r, N)); }
+template <int N>
+inline I32 shift_left(I32 a) {
+  return I32::wrap(_mm512_slli_epi32(a.r, N));
+}
+template <int N>
+inline I32 shift_right(I32 a) {
+  return I32::wrap(_mm512_srai_epi32(a.r, N));
+}
 inline I32 min(I32 a, I32 b) { return I32::wrap(_mm512_min_epi32(a.r, b.r)); }
 inline I32 max(I32 a, I32 b) { return I32::wrap(_mm512_max_epi32(a.r, b.r)); }
 inline Mask<int32_t> operator<(I32 a, I32 b) { return {_mm512_cmplt_epi32_mask(a.r, b.r)}; }
@@ -130,8 +181,12 @@ inline Mask<int32_t> operator>(I32 a, I32 b) { return {_mm512_cmpgt_epi32_mask(a
 inline Mask<int32_t> operator>=(I32 a, I32 b) { return {_mm512_cmpge_epi32_mask(a.r, b.r)}; }
 inline Mask<int32_t> operator==(I32 a, I32 b) { return {_mm512_cmpeq_epi32_mask(a.r, b.r)}; }
 inline Mask<int32_t> operator!=(I32 a, I32 b) { return {_mm512_cmpneq_epi32_mask(a.r, b.r)}; }
-inline Mask<int32_t> operator&(Mask<int32_t> a, Mask<int32_t> b) { return {static_cast<__mmask16>(a.m & b.m)}; }
-inline Mask<int32_t> operator|(Mask<int32_t> a, Mask<int32_t> b) { return {static_cast<__mmask16>(a.m | b.m)}; }
+inline Mask<int32_t> operator&(Mask<int32_t> a, Mask<int32_t> b) {
+  return {static_cast<__mmask16>(a.m & b.m)};
+}
+inline Mask<int32_t> operator|(Mask<int32_t> a, Mask<int32_t> b) {
+  return {static_cast<__mmask16>(a.m | b.m)};
+}
 inline Mask<int32_t> operator!(Mask<int32_t> a) { return {static_cast<__mmask16>(~a.m)}; }
 inline I32 select(Mask<int32_t> m, I32 a, I32 b) { return I32::wrap(_mm512_mask_blend_epi32(m.m, b.r, a.r)); }
 inline bool any(Mask<int32_t> m) { return m.m != 0; }
@@ -144,9 +199,18 @@ inline T reduce_lanes(Vec<T> a, F f) {
     for (int64_t i = 0; i < half; ++i) part[i] = f(part[i], part[i + half]);
   return part[0];
 }
-template <class T> inline T reduce_add(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x + y; }); }
-template <class T> inline T reduce_max(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; }); }
-template <class T> inline T reduce_min(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; }); }
+template <class T>
+inline T reduce_add(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x + y; });
+}
+template <class T>
+inline T reduce_max(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; });
+}
+template <class T>
+inline T reduce_min(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
+}
 
 inline I32 to_int(F32 a) { return I32::wrap(_mm512_cvtps_epi32(a.r)); }
 inline F32 to_float(I32 a) { return F32::wrap(_mm512_cvtepi32_ps(a.r)); }
@@ -155,7 +219,8 @@ inline F32 from_bits(I32 a) { return F32::wrap(_mm512_castsi512_ps(a.r)); }
 
 // Sixteen 16-bit numbers, the missing ones zero.
 inline __m256i load_halves(const uint16_t* p, int64_t n) {
-  return n >= 16 ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)) : _mm256_maskz_loadu_epi16(first_lanes16(n), p);
+  return n >= 16 ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
+                 : _mm256_maskz_loadu_epi16(first_lanes16(n), p);
 }
 inline void store_halves(uint16_t* p, __m256i v, int64_t n) {
   if (n >= 16)
@@ -166,7 +231,9 @@ inline void store_halves(uint16_t* p, __m256i v, int64_t n) {
 inline F32 load_bf16(const uint16_t* p, int64_t n = 16) {
   return from_bits(I32::wrap(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_halves(p, n)), 16)));
 }
-inline F32 load_f16(const uint16_t* p, int64_t n = 16) { return F32::wrap(_mm512_cvtph_ps(load_halves(p, n))); }
+inline F32 load_f16(const uint16_t* p, int64_t n = 16) {
+  return F32::wrap(_mm512_cvtph_ps(load_halves(p, n)));
+}
 inline void store_bf16(uint16_t* p, F32 v, int64_t n = 16) {
   const I32 word = bits(v);
   const I32 odd = shift_right<16>(word) & I32(1);

@@ -45,62 +45,150 @@ struct Vec {
   }
 };
 
-template <class T> inline Vec<T> operator+(Vec<T> a, Vec<T> b) { return Vec<T>::wrap(a.lanes + b.lanes); }
-template <class T> inline Vec<T> operator-(Vec<T> a, Vec<T> b) { return Vec<T>::wrap(a.lanes - b.lanes); }
-template <class T> inline Vec<T> operator*(Vec<T> a, Vec<T> b) { return Vec<T>::wrap(a.lanes * b.lanes); }
-template <class T> inline Vec<T> operator/(Vec<T> a, Vec<T> b) { return Vec<T>::wrap(a.lanes / b.lanes); }
-template <class T> inline Vec<T> operator-(Vec<T> a) { return Vec<T>::wrap(-a.lanes); }
-template <class T> inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) { return a * b + c; }
+template <class T>
+inline Vec<T> operator+(Vec<T> a, Vec<T> b) {
+  return Vec<T>::wrap(a.lanes + b.lanes);
+}
+template <class T>
+inline Vec<T> operator-(Vec<T> a, Vec<T> b) {
+  return Vec<T>::wrap(a.lanes - b.lanes);
+}
+template <class T>
+inline Vec<T> operator*(Vec<T> a, Vec<T> b) {
+  return Vec<T>::wrap(a.lanes * b.lanes);
+}
+template <class T>
+inline Vec<T> operator/(Vec<T> a, Vec<T> b) {
+  return Vec<T>::wrap(a.lanes / b.lanes);
+}
+template <class T>
+inline Vec<T> operator-(Vec<T> a) {
+  return Vec<T>::wrap(-a.lanes);
+}
+template <class T>
+inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
+  return a * b + c;
+}
 
-template <class T> inline Mask<T> operator<(Vec<T> a, Vec<T> b) { return {a.lanes < b.lanes}; }
-template <class T> inline Mask<T> operator<=(Vec<T> a, Vec<T> b) { return {a.lanes <= b.lanes}; }
-template <class T> inline Mask<T> operator>(Vec<T> a, Vec<T> b) { return {a.lanes > b.lanes}; }
-template <class T> inline Mask<T> operator>=(Vec<T> a, Vec<T> b) { return {a.lanes >= b.lanes}; }
-template <class T> inline Mask<T> operator==(Vec<T> a, Vec<T> b) { return {a.lanes == b.lanes}; }
-template <class T> inline Mask<T> operator!=(Vec<T> a, Vec<T> b) { return {a.lanes != b.lanes}; }
-template <class T> inline Mask<T> operator&(Mask<T> a, Mask<T> b) { return {a.lanes & b.lanes}; }
-template <class T> inline Mask<T> operator|(Mask<T> a, Mask<T> b) { return {a.lanes | b.lanes}; }
-template <class T> inline Mask<T> operator!(Mask<T> a) { return {~a.lanes}; }
-template <class T> inline Vec<T> select(Mask<T> m, Vec<T> a, Vec<T> b) {
+template <class T>
+inline Mask<T> operator<(Vec<T> a, Vec<T> b) {
+  return {a.lanes < b.lanes};
+}
+template <class T>
+inline Mask<T> operator<=(Vec<T> a, Vec<T> b) {
+  return {a.lanes <= b.lanes};
+}
+template <class T>
+inline Mask<T> operator>(Vec<T> a, Vec<T> b) {
+  return {a.lanes > b.lanes};
+}
+template <class T>
+inline Mask<T> operator>=(Vec<T> a, Vec<T> b) {
+  return {a.lanes >= b.lanes};
+}
+template <class T>
+inline Mask<T> operator==(Vec<T> a, Vec<T> b) {
+  return {a.lanes == b.lanes};
+}
+template <class T>
+inline Mask<T> operator!=(Vec<T> a, Vec<T> b) {
+  return {a.lanes != b.lanes};
+}
+template <class T>
+inline Mask<T> operator&(Mask<T> a, Mask<T> b) {
+  return {a.lanes & b.lanes};
+}
+template <class T>
+inline Mask<T> operator|(Mask<T> a, Mask<T> b) {
+  return {a.lanes | b.lanes};
+}
+template <class T>
+inline Mask<T> operator!(Mask<T> a) {
+  return {~a.lanes};
+}
+template <class T>
+inline Vec<T> select(Mask<T> m, Vec<T> a, Vec<T> b) {
   using Bits = typename Mask<T>::Lanes;
   return Vec<T>::wrap(reinterpret_cast<typename Vec<T>::Lanes>((reinterpret_cast<Bits>(a.lanes) & m.lanes) |
                                                                (reinterpret_cast<Bits>(b.lanes) & ~m.lanes)));
 }
-template <class T> inline bool any(Mask<T> m) {
+template <class T>
+inline bool any(Mask<T> m) {
   bool found = false;
   for (int64_t i = 0; i < Vec<T>::kLanes; ++i) found |= m.lanes[i] != 0;
   return found;
 }
-template <class T> inline Vec<T> min(Vec<T> a, Vec<T> b) { return select(a < b, a, b); }
-template <class T> inline Vec<T> max(Vec<T> a, Vec<T> b) { return select(a > b, a, b); }
+template <class T>
+inline Vec<T> min(Vec<T> a, Vec<T> b) {
+  return select(a < b, a, b);
+}
+template <class T>
+inline Vec<T> max(Vec<T> a, Vec<T> b) {
+  return select(a > b, a, b);
+}
 
-template <class T, class F> inline Vec<T> map_lanes(Vec<T> a, F f) {
+template <class T, class F>
+inline Vec<T> map_lanes(Vec<T> a, F f) {
   for (int64_t i = 0; i < Vec<T>::kLanes; ++i) a.lanes[i] = f(a.lanes[i]);
   return a;
 }
-inline Vec<float> abs(Vec<float> a) { return map_lanes(a, [](float x) { return __builtin_fabsf(x); }); }
-inline Vec<double> abs(Vec<double> a) { return map_lanes(a, [](double x) { return __builtin_fabs(x); }); }
-inline Vec<float> sqrt(Vec<float> a) { return map_lanes(a, [](float x) { return __builtin_sqrtf(x); }); }
-inline Vec<double> sqrt(Vec<double> a) { return map_lanes(a, [](double x) { return __builtin_sqrt(x); }); }
-inline Vec<float> floor(Vec<float> a) { return map_lanes(a, [](float x) { return __builtin_floorf(x); }); }
-inline Vec<double> floor(Vec<double> a) { return map_lanes(a, [](double x) { return __builtin_floor(x); }); }
-inline Vec<float> ceil(Vec<float> a) { return map_lanes(a, [](float x) { return __builtin_ceilf(x); }); }
-inline Vec<double> ceil(Vec<double> a) { return map_lanes(a, [](double x) { return __builtin_ceil(x); }); }
-inline Vec<float> trunc(Vec<float> a) { return map_lanes(a, [](float x) { return __builtin_truncf(x); }); }
-inline Vec<double> trunc(Vec<double> a) { return map_lanes(a, [](double x) { return __builtin_trunc(x); }); }
-inline Vec<float> round(Vec<float> a) { return map_lanes(a, [](float x) { return __builtin_nearbyintf(x); }); }
-inline Vec<double> round(Vec<double> a) { return map_lanes(a, [](double x) { return __builtin_nearbyint(x); }); }
+inline Vec<float> abs(Vec<float> a) {
+  return map_lanes(a, [](float x) { return __builtin_fabsf(x); });
+}
+inline Vec<double> abs(Vec<double> a) {
+  return map_lanes(a, [](double x) { return __builtin_fabs(x); });
+}
+inline Vec<float> sqrt(Vec<float> a) {
+  return map_lanes(a, [](float x) { return __builtin_sqrtf(x); });
+}
+inline Vec<double> sqrt(Vec<double> a) {
+  return map_lanes(a, [](double x) { return __builtin_sqrt(x); });
+}
+inline Vec<float> floor(Vec<float> a) {
+  return map_lanes(a, [](float x) { return __builtin_floorf(x); });
+}
+inline Vec<double> floor(Vec<double> a) {
+  return map_lanes(a, [](double x) { return __builtin_floor(x); });
+}
+inline Vec<float> ceil(Vec<float> a) {
+  return map_lanes(a, [](float x) { return __builtin_ceilf(x); });
+}
+inline Vec<double> ceil(Vec<double> a) {
+  return map_lanes(a, [](double x) { return __builtin_ceil(x); });
+}
+inline Vec<float> trunc(Vec<float> a) {
+  return map_lanes(a, [](float x) { return __builtin_truncf(x); });
+}
+inline Vec<double> trunc(Vec<double> a) {
+  return map_lanes(a, [](double x) { return __builtin_trunc(x); });
+}
+inline Vec<float> round(Vec<float> a) {
+  return map_lanes(a, [](float x) { return __builtin_nearbyintf(x); });
+}
+inline Vec<double> round(Vec<double> a) {
+  return map_lanes(a, [](double x) { return __builtin_nearbyint(x); });
+}
 
-template <class T, class F> inline T reduce_lanes(Vec<T> a, F f) {
+template <class T, class F>
+inline T reduce_lanes(Vec<T> a, F f) {
   T part[16 / sizeof(T)];
   a.store(part);
   for (int64_t half = Vec<T>::kLanes / 2; half > 0; half /= 2)
     for (int64_t i = 0; i < half; ++i) part[i] = f(part[i], part[i + half]);
   return part[0];
 }
-template <class T> inline T reduce_add(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x + y; }); }
-template <class T> inline T reduce_max(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; }); }
-template <class T> inline T reduce_min(Vec<T> a) { return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; }); }
+template <class T>
+inline T reduce_add(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x + y; });
+}
+template <class T>
+inline T reduce_max(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; });
+}
+template <class T>
+inline T reduce_min(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
+}
 
 inline Vec<int32_t> to_int(Vec<float> a) {
   Vec<int32_t> r;
@@ -118,69 +206,23 @@ inline Vec<int32_t> bits(Vec<float> a) {
 inline Vec<float> from_bits(Vec<int32_t> a) {
   return Vec<float>::wrap(reinterpret_cast<Vec<float>::Lanes>(a.lanes));
 }
-inline Vec<int32_t> operator&(Vec<int32_t> a, Vec<int32_t> b) { return Vec<int32_t>::wrap(a.lanes & b.lanes); }
-inline Vec<int32_t> operator|(Vec<int32_t> a, Vec<int32_t> b) { return Vec<int32_t>::wrap(a.lanes | b.lanes); }
-inline Vec<int32_t> operator^(Vec<int32_t> a, Vec<int32_t> b) { return Vec<int32_t>::wrap(a.lanes ^ b.lanes); }
-template <int N> inline Vec<int32_t> shift_left(Vec<int32_t> a) {
+inline Vec<int32_t> operator&(Vec<int32_t> a, Vec<int32_t> b) {
+  return Vec<int32_t>::wrap(a.lanes & b.lanes);
+}
+inline Vec<int32_t> operator|(Vec<int32_t> a, Vec<int32_t> b) {
+  return Vec<int32_t>::wrap(a.lanes | b.lanes);
+}
+inline Vec<int32_t> operator^(Vec<int32_t> a, Vec<int32_t> b) {
+  return Vec<int32_t>::wrap(a.lanes ^ b.lanes);
+}
+template <int N>
+inline Vec<int32_t> shift_left(Vec<int32_t> a) {
   typedef uint32_t Unsigned __attribute__((vector_size(16)));
   return Vec<int32_t>::wrap(reinterpret_cast<Vec<int32_t>::Lanes>(reinterpret_cast<Unsigned>(a.lanes) << N));
 }
-template <int N> inline Vec<int32_t> shift_right(Vec<int32_t> a) { return Vec<int32_t>::wrap(a.lanes >> N); }
-
-// 16-bit floats, one lane at a time: the same arithmetic as base/dtype.h, which must not be included here.
-inline float widen_bf16(uint16_t x) {
-  const uint32_t word = static_cast<uint32_t>(x) << 16;
-  float value;
-  std::memcpy(&value, &word, 4);
-  return value;
-}
-inline uint16_t narrow_bf16(float value) {
-  uint32_t word;
-  std::memcpy(&word, &value, 4);
-  if ((word & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(0x7fc0u | (word >> 16 & 0x8000u));
-  return static_cast<uint16_t>((word + 0x7fffu + (word >> 16 & 1u)) >> 16);
-}
-inline float widen_f16(uint16_t x) {
-  const uint32_t magnitude = x & 0x7fffu;
-  // Moving the fields into float position leaves the exponent 112 too small: a multiplication by 2^112
-  // corrects it, for subnormals too.
-  uint32_t word = magnitude << 13;
-  float value;
-  std::memcpy(&value, &word, 4);
-  value *= 5.192296858534828e33f;
-  std::memcpy(&word, &value, 4);
-  if (magnitude >= 0x7c00u) word = 0x7f800000u | magnitude << 13;
-  word |= static_cast<uint32_t>(x & 0x8000u) << 16;
-  std::memcpy(&value, &word, 4);
-  return value;
-}
-inline uint16_t narrow_f16(float value) {
-  uint32_t word;
-  std::memcpy(&word, &value, 4);
-  const uint32_t sign = word >> 16 & 0x8000u;
-  const uint32_t magnitude = word & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
-  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);
-  if (magnitude >= 0x38800000u)
-    return static_cast<uint16_t>(sign | (magnitude + 0xc8000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13);
-  float shifted;
-  std::memcpy(&shifted, &magnitude, 4);
-  shifted += 0.5f;  // the addition rounds a subnormal result
-  std::memcpy(&word, &shifted, 4);
-  return static_cast<uint16_t>(sign | (word - 0x3f000000u));
-}
-template <class F> inline Vec<float> load_halves(const uint16_t* p, int64_t n, F widen) {
-  Vec<float> v(0.0f);
-  for (int64_t i = 0; i < n; ++i) v.lanes[i] = widen(p[i]);
-  return v;
-}
-inline Vec<float> load_bf16(const uint16_t* p, int64_t n = 4) { return load_halves(p, n, widen_bf16); }
-inline Vec<float> load_f16(const uint16_t* p, int64_t n = 4) { return load_halves(p, n, widen_f16); }
-inline void store_bf16(uint16_t* p, Vec<float> v, int64_t n = 4) {
-  for (int64_t i = 0; i < n; ++i) p[i] = narrow_bf16(v.lanes[i]);
-}
-inline void store_f16(uint16_t* p, Vec<float> v, int64_t n = 4) {
-  for (int64_t i = 0; i < n; ++i) p[i] = narrow_f16(v.lanes[i]);
+template <int N>
+inline Vec<int32_t> shift_right(Vec<int32_t> a) {
+  return Vec<int32_t>::wrap(a.lanes >> N);
 }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS
