@@ -12,6 +12,9 @@ PYBIND11_MODULE(_core, m) {
   Binder b{m.def_submodule("ops", "Every op, as a function."), bind_tensor(m)};
   bind_autograd(m, b.tensor);
   bind_function(m);
+  bind_interop(m, b.tensor);
+  bind_construct(m, b.tensor);
+  bind_dlpack(m, b.tensor);
   bind_copy(b);
   bind_view(b);
   bind_join(b);
