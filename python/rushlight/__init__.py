@@ -12,10 +12,15 @@ from . import _core
 from . import _tensor as _tensor
 from . import autograd as autograd  # after the ops, which it uses
 from .__config__ import show_config as show_config
+from ._conversion import is_tensor as is_tensor
 from ._core import *  # noqa: F403
 from ._core import __version__ as __version__
 from ._core.ops import *  # noqa: F403
+from ._device import device as device
+from ._number_info import finfo as finfo
+from ._number_info import iinfo as iinfo
 from ._size import Size as Size
+from ._tensor_str import set_printoptions as set_printoptions
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad

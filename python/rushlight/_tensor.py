@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rushlight import autograd
-from rushlight._core import Node, Tensor
+from rushlight import _conversion, _tensor_str, autograd
+from rushlight._core import Node, Tensor, UntypedStorage
 from rushlight.autograd import _hooks
 
 
@@ -34,3 +34,8 @@ Tensor.backward = _backward  # type: ignore[method-assign]
 Tensor.register_hook = _hooks.register_hook  # type: ignore[method-assign,assignment]
 Node.register_hook = _hooks.register_node_hook  # type: ignore[method-assign,assignment]
 Node.register_prehook = _hooks.register_node_prehook  # type: ignore[method-assign,assignment]
+
+for _name, _method in _conversion.METHODS.items():
+    setattr(Tensor, _name, _method)
+Tensor.__repr__ = _tensor_str.tensor_repr  # type: ignore[assignment,method-assign]
+UntypedStorage.__reduce_ex__ = _conversion.reduce_storage  # type: ignore[method-assign]
