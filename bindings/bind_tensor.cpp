@@ -34,12 +34,20 @@ py::object item(const Tensor& self) {
   return element(self, 0);
 }
 
-py::object nested_list(const Tensor& self, size_t dim, int64_t offset) {
-  if (dim == self.sizes().size()) return element(self, offset);
+template <class T>
+py::object nested_list(const T* data, const Tensor& self, size_t dim) {
+  if (dim == self.sizes().size()) return to_python(*data);
   py::list list(self.sizes()[dim]);
   for (int64_t i = 0; i < self.sizes()[dim]; ++i)
-    list[i] = nested_list(self, dim + 1, offset + i * self.strides()[dim]);
+    PyList_SET_ITEM(list.ptr(), i,
+                    nested_list(data + i * self.strides()[dim], self, dim + 1).release().ptr());
   return std::move(list);
+}
+
+py::object tolist(const Tensor& self) {
+  return dispatch_all(self.dtype(), [&](auto tag) {
+    return nested_list(self.data<typename decltype(tag)::type>(), self, 0);
+  });
 }
 
 bool truth(const Tensor& self) {
@@ -119,9 +127,7 @@ TensorClass bind_tensor(py::module_& m) {
   // The caster hides TensorImpl's own __init__ check for bound methods: `self` is a Tensor everywhere.
   bind_geometry(c);
   c.def("item", &item, "The value of a one-element tensor, as a Python number.")
-      .def(
-          "tolist", [](const Tensor& self) { return nested_list(self, 0, 0); },
-          "The values as (nested lists of) Python numbers.")
+      .def("tolist", &tolist, "The values as (nested lists of) Python numbers.")
       .def("__bool__", &truth)
       .def("__float__", [](const Tensor& self) { return py::float_(item(self)); })
       .def("__int__", [](const Tensor& self) { return py::int_(item(self)); })

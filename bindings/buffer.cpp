@@ -1,5 +1,7 @@
 #include "buffer.h"
 
+#include <pybind11/numpy.h>
+
 #include <limits>
 #include <memory>
 
@@ -82,6 +84,8 @@ bool is_instance(py::handle object, const char* numpy_class) {
   const py::object numpy = numpy_if_loaded();
   return numpy && py::isinstance(object, numpy.attr(numpy_class));
 }
+
+constexpr char kForeignOrder = '>';  // how NumPy marks it; rushlight runs on little-endian machines only
 
 // The dtype of an ndarray, by kind and size.
 bool array_dtype(char kind, int64_t itemsize, DType* dtype) {
@@ -173,21 +177,21 @@ bool is_array(py::handle object) { return is_instance(object, "ndarray"); }
 bool is_numpy_scalar(py::handle object) { return is_instance(object, "generic"); }
 
 Tensor from_array(const py::handle& array) {
-  const py::object numpy_dtype = array.attr("dtype");
-  const auto kind = py::cast<std::string>(numpy_dtype.attr("kind"))[0];
-  const auto itemsize = py::cast<int64_t>(numpy_dtype.attr("itemsize"));
+  const auto values = py::reinterpret_borrow<py::array>(array);
+  const py::dtype type = values.dtype();
+  const auto itemsize = static_cast<int64_t>(type.itemsize());
   DType dtype{};
   RUSHLIGHT_CHECK_TYPE(
-      array_dtype(kind, itemsize, &dtype), "can't convert np.ndarray of type numpy.",
-      py::cast<std::string>(numpy_dtype.attr("type").attr("__name__")),
+      array_dtype(type.kind(), itemsize, &dtype), "can't convert np.ndarray of type numpy.",
+      py::cast<std::string>(type.attr("type").attr("__name__")),
       ". The only supported types are: float64, float32, float16, int64, int32, int16, int8, uint8, "
       "and bool.");
   RUSHLIGHT_CHECK_VALUE(
-      py::cast<bool>(numpy_dtype.attr("isnative")),
+      type.byteorder() != kForeignOrder,
       "given numpy array has byte order different from the native byte order. Conversion between "
       "byte orders is currently not supported.");
-  const auto sizes = py::cast<Dims>(array.attr("shape"));
-  auto strides = py::cast<Dims>(array.attr("strides"));
+  const Dims sizes(values.shape(), values.shape() + values.ndim());
+  Dims strides(values.strides(), values.strides() + values.ndim());
   int64_t extent = numel_of(sizes) == 0 ? 0 : 1;  // elements from the first to behind the last
   for (size_t i = 0; i < strides.size(); ++i) {
     RUSHLIGHT_CHECK_VALUE(
@@ -203,9 +207,9 @@ Tensor from_array(const py::handle& array) {
     if (extent > 0) extent += (sizes[i] - 1) * strides[i];
   }
   if (extent == 0) return Tensor::empty(sizes, dtype);
-  const auto address = py::cast<uintptr_t>(array.attr("ctypes").attr("data"));
-  auto storage = foreign_storage(reinterpret_cast<void*>(address), static_cast<size_t>(extent * itemsize),
-                                 py::reinterpret_borrow<py::object>(array));
+  // A read-only array is shared too, as in PyTorch; whoever shares it warns.
+  auto storage =
+      foreign_storage(const_cast<void*>(values.data()), static_cast<size_t>(extent * itemsize), values);
   return tensor_on(std::move(storage), dtype, sizes, strides, 0);
 }
 

@@ -11,6 +11,8 @@ from . import __config__ as __config__
 from . import _core
 from . import _tensor as _tensor
 from . import autograd as autograd  # after the ops, which it uses
+from . import hub as hub
+from . import io as io
 from .__config__ import show_config as show_config
 from ._conversion import is_tensor as is_tensor
 from ._core import *  # noqa: F403
@@ -25,5 +27,7 @@ from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .io import load as load
+from .io import save as save
 
 _core._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)

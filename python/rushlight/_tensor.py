@@ -31,9 +31,9 @@ def _backward(
 
 
 Tensor.backward = _backward  # type: ignore[method-assign]
-Tensor.register_hook = _hooks.register_hook  # type: ignore[method-assign,assignment]
-Node.register_hook = _hooks.register_node_hook  # type: ignore[method-assign,assignment]
-Node.register_prehook = _hooks.register_node_prehook  # type: ignore[method-assign,assignment]
+Tensor.register_hook = _hooks.register_hook  # type: ignore[method-assign]
+Node.register_hook = _hooks.register_node_hook  # type: ignore[method-assign]
+Node.register_prehook = _hooks.register_node_prehook  # type: ignore[method-assign]
 
 for _name, _method in _conversion.METHODS.items():
     setattr(Tensor, _name, _method)

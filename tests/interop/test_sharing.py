@@ -237,3 +237,21 @@ def test_storage() -> None:
     assert bytes(storage.clone()) == bytes(storage)
     with pytest.raises(RuntimeError, match="size must not be negative, got -1"):
         rushlight.UntypedStorage(-1)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", [*NUMPY_DTYPES, "bfloat16"])
+def test_dlpack_with_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours = rushlight.tensor([[0, 1, 2], [3, 4, 5]]).to(getattr(rushlight, name))
+    theirs = torch.from_dlpack(ours.t())
+    assert str(theirs.dtype) == str(ours.dtype)
+    assert theirs.tolist() == ours.t().tolist()
+    assert theirs.data_ptr() == ours.data_ptr()
+    back = rushlight.from_dlpack(theirs)
+    assert back.stride() == ours.t().stride()
+    back[0, 1] = 0
+    assert ours[1, 0].item() == 0
+    del ours, theirs
+    gc.collect()
+    assert back[0, 1].item() == 0
