@@ -11,6 +11,7 @@ from . import __config__ as __config__
 from . import _core
 from . import _tensor as _tensor
 from . import autograd as autograd  # after the ops, which it uses
+from . import cuda as cuda
 from . import hub as hub
 from . import io as io
 from .__config__ import show_config as show_config

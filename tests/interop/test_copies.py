@@ -140,6 +140,12 @@ def test_size() -> None:
     assert repr(size + (2,)) == "torch.Size([1, 3, 2])"
 
 
+def test_code_that_asks_for_a_gpu_gets_the_cpu() -> None:
+    device = rushlight.device("cuda" if rushlight.cuda.is_available() else "cpu")
+    rushlight.cuda.manual_seed_all(rushlight.cuda.device_count())
+    assert rushlight.tensor([1.0], device=device).device.type == "cpu"
+
+
 def test_device() -> None:
     device = rushlight.device("cuda", 1)
     assert (str(device), repr(device)) == ("cuda:1", "device(type='cuda', index=1)")
