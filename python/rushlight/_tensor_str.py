@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import rushlight
@@ -11,7 +10,6 @@ import rushlight
 __all__ = ["set_printoptions", "tensor_repr"]
 
 
-@dataclass
 class _PrintOptions:
     precision: int = 4  # digits behind the point
     threshold: float = 1000  # elements above which the middle is left out

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import mmap as mmap_module
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias
@@ -11,14 +9,7 @@ from typing import Any, BinaryIO, TypeAlias
 import rushlight
 
 from ._atomic import atomic_write
-from ._engine import Storage, UntypedStorage, is_result, new_storage
 from ._errors import CheckpointError
-from ._legacy import load_legacy
-from ._names import NameTable, StorageType
-from ._pickler import Pickler
-from ._source import ByteSource, file_size
-from ._unpickle import Unpickler
-from ._zip import StoredZip, write_archive
 
 __all__ = ["load", "save"]
 
@@ -65,78 +56,18 @@ def load(
             "load: pickle_module must be None, rushlight reads checkpoints with its closed reader only"
         )
     del weights_only
+    from ._reader import read_checkpoint  # what only loading needs is not imported with the package
+
     check_location = _location_check(map_location)
     if isinstance(f, (str, os.PathLike)):
         where = repr(os.fspath(f))
         with open(f, "rb") as file:
-            return _load(file, where, check_location, bool(mmap))
+            return read_checkpoint(file, where, check_location, bool(mmap))
     if mmap:
         raise ValueError("load: f must be a path when mmap=True, got a file object")
     if not all(hasattr(f, name) for name in ("read", "readline", "seek", "tell")):
         raise TypeError(f"load: f must be a path or a seekable binary file object, got {type(f).__name__}")
-    return _load(f, getattr(f, "name", None) or "the file object", check_location, False)
-
-
-def _load(file: BinaryIO, where: str, check_location: Callable[[Any], None], mapped: bool) -> Any:
-    start = file.tell()
-    size = file_size(file)
-    head = file.read(4)
-    file.seek(start)
-    if not isinstance(head, bytes):
-        raise TypeError(f"load: {where} must be opened in binary mode")
-    if head == b"PK\x03\x04":
-        return _load_zip(file, size, where, check_location, mapped)
-    if mapped:
-        raise CheckpointError(
-            f"load: {where}: mmap=True needs the zip format; load it without and save it again"
-        )
-    if head[:1] == b"\x80":
-        return load_legacy(file, size, where, check_location)
-    found = f"begins with {head!r}" if head else "is empty"
-    raise CheckpointError(f"load: {where}: {found}; it is neither a zip archive nor PyTorch's legacy format")
-
-
-def _load_zip(
-    file: BinaryIO, size: int, where: str, check_location: Callable[[Any], None], mapped: bool
-) -> Any:
-    archive = StoredZip(file, size, where)
-    if "constants.pkl" in archive.entries:
-        archive.fail("is a TorchScript archive, which holds code; save a state_dict instead")
-    if "byteorder" in archive.entries and archive.find("byteorder").size < 16:
-        order = archive.read("byteorder")
-        if order != b"little":
-            archive.fail(
-                f"has byte order {order!r}, only b'little' is read; save it again on a little-endian machine"
-            )
-    mapping = (
-        memoryview(mmap_module.mmap(file.fileno(), 0, access=mmap_module.ACCESS_COPY)) if mapped else None
-    )
-    storages: dict[str, Storage] = {}
-
-    def load_storage(pid: Any) -> tuple[Storage, StorageType]:
-        if type(pid) is not tuple or len(pid) != 5 or pid[0] != "storage":
-            archive.fail(f"it refers to something that is no storage: {pid!r:.80}")
-        _, kind, key, location, count = pid
-        if not isinstance(kind, StorageType) or type(key) is not str or type(count) is not int or count < 0:
-            archive.fail(f"a storage reference is malformed: {pid!r:.80}")
-        check_location(location)
-        if key not in storages:
-            entry = archive.find(f"data/{key}")
-            # Memory that is not aligned to the largest element cannot be used in place.
-            if mapping is not None and entry.offset % 8 == 0:
-                part = mapping[entry.offset : entry.offset + entry.size]
-                storages[key] = Storage(UntypedStorage._from_buffer(part), key)
-            else:
-                storages[key] = new_storage(entry.size, key)
-                archive.read_into(f"data/{key}", memoryview(storages[key].memory))
-        expected = count * (1 if kind.dtype is None else kind.dtype.itemsize)
-        if storages[key].nbytes != expected:
-            archive.fail(f"storage {key!r:.40} holds {storages[key].nbytes} bytes, expected {expected}")
-        return storages[key], kind
-
-    program = archive.read("data.pkl")
-    source = ByteSource(io.BytesIO(program), len(program), where)
-    return Unpickler(source, NameTable(source.fail).find, load_storage, is_result).load()
+    return read_checkpoint(f, getattr(f, "name", None) or "the file object", check_location, False)
 
 
 def _location_check(map_location: MapLocation | None) -> Callable[[Any], None]:
@@ -207,6 +138,9 @@ def save(obj: Any, f: FileLike, pickle_module: Any = None, pickle_protocol: int 
             f"save: pickle_module must be None and pickle_protocol 2, got {pickle_module!r} and "
             f"{pickle_protocol!r}"
         )
+    from ._pickler import Pickler
+    from ._zip import write_archive
+
     pickler = Pickler()
     pickler.dump(obj)
 
