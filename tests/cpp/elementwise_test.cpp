@@ -126,7 +126,6 @@ const std::vector<Smooth>& smooth_ops() {
       {Op::Atanh, std::atanh},
       {Op::Erf, std::erf},
       {Op::Erfc, std::erfc},
-      {Op::Lgamma, std::lgamma},
       {Op::Sqrt, std::sqrt},
       {Op::Rsqrt, [](double x) { return 1 / std::sqrt(x); }},
       {Op::Reciprocal, [](double x) { return 1 / x; }},

@@ -1,7 +1,6 @@
-// Plain loops behind arithmetic.h and reduce.h until the kernels' owners replace them.
+// Plain loops behind reduce.h until the kernels' owner replaces them.
 #include "rushlight/autograd/grad_arithmetic.h"
 #include "rushlight/autograd/record.h"
-#include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/reduce.h"
 #include "rushlight/ops/view.h"
@@ -13,51 +12,7 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 
-template <class F>
-Tensor zip(const Tensor& a, const Tensor& b, const char* name, F f) {
-  const DType dtype = result_type(a, b);
-  const Dims sizes = broadcast_sizes(a.sizes(), b.sizes(), name);
-  const autograd::GradModeGuard no_grad(false);
-  const Tensor left = clone(expand(to(a, dtype), sizes));
-  const Tensor right = contiguous(expand(to(b, dtype), sizes));
-  Tensor out = Tensor::empty(sizes, dtype);
-  const Tensor plain = contiguous(left);
-  dispatch_all(dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    for (int64_t i = 0; i < out.numel(); ++i) out.data<T>()[i] = f(plain.data<T>()[i], right.data<T>()[i]);
-  });
-  return out;
-}
-
 }  // namespace
-
-Tensor add(const Tensor& a, const Tensor& b) {
-  Tensor out = zip(a, b, "add", [](auto x, auto y) { return static_cast<decltype(x)>(x + y); });
-  if (autograd::recording(a, b))
-    autograd::record(out, "AddBackward0", {a, b}, {},
-                     [sa = a.sizes(), sb = b.sizes()](Node& node, const Tensor& grad) -> Grads {
-                       return {node.needs(0) ? sum_to_size(grad, sa) : Tensor(),
-                               node.needs(1) ? sum_to_size(grad, sb) : Tensor()};
-                     });
-  return out;
-}
-
-Tensor mul(const Tensor& a, const Tensor& b) {
-  Tensor out = zip(a, b, "mul", [](auto x, auto y) { return static_cast<decltype(x)>(x * y); });
-  if (autograd::recording(a, b))
-    autograd::record(out, "MulBackward0", {a, b},
-                     {autograd::save_if(b.requires_grad(), a), autograd::save_if(a.requires_grad(), b)},
-                     [sa = a.sizes(), sb = b.sizes()](Node& node, const Tensor& grad) -> Grads {
-                       return {node.needs(0) ? sum_to_size(mul(grad, node.saved(1)), sa) : Tensor(),
-                               node.needs(1) ? sum_to_size(mul(grad, node.saved(0)), sb) : Tensor()};
-                     });
-  return out;
-}
-
-void add_raw(const Tensor& self, const Tensor& other) {
-  const autograd::GradModeGuard no_grad(false);
-  copy_into(self, add(self, other));
-}
 
 Tensor sum(const Tensor& input, const Dims& dims, bool keepdim) {
   std::vector<bool> reduced(static_cast<size_t>(input.dim()), dims.empty());

@@ -36,13 +36,13 @@ Dims dense_strides_like(const Tensor& input) {
   return strides;
 }
 
+}  // namespace
+
 Tensor empty_like_layout(const Tensor& input, DType dtype) {
   if (input.is_channels_last()) return Tensor::empty_channels_last(input.sizes(), dtype);
   if (input.is_contiguous()) return Tensor::empty(input.sizes(), dtype);
   return Tensor::empty_strided(input.sizes(), dense_strides_like(input), dtype);
 }
-
-}  // namespace
 
 void copy_into(const Tensor& dst, const Tensor& src) {
   const Access to = dst.access();
@@ -104,11 +104,11 @@ Tensor copy_(const Tensor& self, const Tensor& src) {
   return self;
 }
 
-Tensor full(const Dims& sizes, double value, DType dtype) {
+Tensor full(const Dims& sizes, const Number& value, DType dtype) {
   Tensor out = Tensor::empty(sizes, dtype);
-  const Tensor source = Tensor::scalar(value, dtype);
-  kernels::fill(static_cast<int>(out.dim()), sizes.data(), dtype, out.raw_data(), out.strides().data(),
-                source.raw_data());
+  const Tensor source = value.is_floating() ? Tensor::scalar(value.real, DType::Float64)
+                                            : Tensor::scalar(value.integer, DType::Int64);
+  copy_into(out, source);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // Copies: clone, contiguous, conversion between element types, copy_.
 #pragma once
 
+#include "rushlight/ops/scalar.h"
 #include "rushlight/tensor/tensor.h"
 
 namespace rushlight::ops {
@@ -8,6 +9,8 @@ namespace rushlight::ops {
 // Raw: writes `src`, broadcast and converted, into `dst`. No graph, no version bump, no checks but shape.
 void copy_into(const Tensor& dst, const Tensor& src);
 
+// Uninitialised memory of input's shape in the order of input's memory (PyTorch's preserve_format).
+Tensor empty_like_layout(const Tensor& input, DType dtype);
 // A fresh tensor with the same values; keeps the order of memory where it is dense.
 Tensor clone(const Tensor& input);
 // `input` itself if already contiguous, else a contiguous copy.
@@ -17,8 +20,8 @@ Tensor to(const Tensor& input, DType dtype, bool copy = false);
 // Tensor.copy_: broadcasts and converts src. Differentiable in src.
 Tensor copy_(const Tensor& self, const Tensor& src);
 
-// Zeros and ones of any shape (creation.h has the user's forms).
+// See creation.h for the other tensors made from numbers.
 Tensor zeros(const Dims& sizes, DType dtype);
-Tensor full(const Dims& sizes, double value, DType dtype);
+Tensor full(const Dims& sizes, const Number& value, DType dtype);
 
 }  // namespace rushlight::ops

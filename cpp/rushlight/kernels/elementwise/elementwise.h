@@ -21,8 +21,9 @@ enum class ElementwiseOp : int {
 
 // Numbers an operation takes besides tensors: `real` is read by float types, `integer` by integer types.
 //   AddScaled, Addcmul, Addcdiv  [0] the factor: a + f * b, a + f * b * c, a + f * b / c
-//   Clamp, ClampBackward         [0] lower and [1] upper bound, both always set
+//   Clamp and its gradients      [0] lower and [1] upper bound, both always set
 //   ThresholdBackward            [0] gradients pass where the operand is above it
+//   MaskScale                    [0] factor of what the mask keeps
 //   LeakyRelu                    [0] slope on the negative side
 //   Softplus                     [0] beta, [1] threshold of beta * x above which it is the identity
 //   Elu                          [0] scale of the negative side, [1] of the positive side, [2] of the input

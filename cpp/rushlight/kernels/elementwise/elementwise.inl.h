@@ -1,8 +1,8 @@
 // From functors to functions over dense runs, and the table of those a translation unit provides.
 #pragma once
 
+#include "rushlight/kernels/elementwise/activation.inl.h"
 #include "rushlight/kernels/elementwise/simple_pairs.inl.h"
-#include "rushlight/kernels/elementwise/smooth.inl.h"
 
 // Iterations are independent although dst may be one of the sources.
 #if defined(__clang__)

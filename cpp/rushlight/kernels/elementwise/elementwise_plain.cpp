@@ -10,11 +10,6 @@ namespace rushlight::kernels::plain {
 namespace {
 
 template <class T>
-struct Lgamma {
-  T operator()(T x) const { return static_cast<T>(lgamma_(x)); }
-};
-
-template <class T>
 constexpr bool is_provided(Real real, bool integers) {
   if (!is_real<T>) return integers;
   return sizeof(T) == 8 ? real != Real::None : real == Real::Libm;

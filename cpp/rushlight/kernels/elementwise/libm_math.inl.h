@@ -34,15 +34,6 @@ inline double atanh_(double x) { return std::atanh(x); }
 inline double erf_(double x) { return std::erf(x); }
 inline double erfc_(double x) { return std::erfc(x); }
 inline double pow_(double x, double y) { return std::pow(x, y); }
-// lgamma writes the global signgam; the re-entrant form does not.
-inline double lgamma_(double x) {
-#ifdef __GLIBC__
-  int sign;
-  return ::lgamma_r(x, &sign);
-#else
-  return std::lgamma(x);
-#endif
-}
 
 }  // namespace
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

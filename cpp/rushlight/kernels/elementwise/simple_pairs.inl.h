@@ -93,6 +93,12 @@ struct Copysign {
   T operator()(T a, T b) const { return copysign_of(a, b); }
 };
 template <class T>
+struct MaskScale {  // dropout: the second operand is 0 or 1
+  T scale;
+  explicit MaskScale(const ElementwiseScalars& s) : scale(scalar_of<T>(s, 0)) {}
+  T operator()(T x, T mask) const { return x * (mask * scale); }
+};
+template <class T>
 struct Maximum {
   T operator()(T a, T b) const { return (a != a) | (a > b) ? a : b; }  // a NaN wins
 };
@@ -168,44 +174,6 @@ struct ShiftRight {
   T width;
   explicit ShiftRight(const ElementwiseScalars& s) : width(static_cast<T>(s.integer[0])) {}
   T operator()(T a, T b) const { return a >> (b < 0 || b >= width ? width - 1 : b); }
-};
-
-template <class T>
-struct ThresholdBackward {
-  T threshold;
-  explicit ThresholdBackward(const ElementwiseScalars& s) : threshold(scalar_of<T>(s, 0)) {}
-  T operator()(T grad, T x) const { return x <= threshold ? T(0) : grad; }
-};
-template <class T>
-struct ClampBackward {
-  T low, high;
-  explicit ClampBackward(const ElementwiseScalars& s) : low(scalar_of<T>(s, 0)), high(scalar_of<T>(s, 1)) {}
-  T operator()(T grad, T x) const { return (x >= low) & (x <= high) ? grad : T(0); }
-};
-template <class T>
-struct LeakyReluBackward {
-  T slope;
-  explicit LeakyReluBackward(const ElementwiseScalars& s) : slope(scalar_of<T>(s, 0)) {}
-  T operator()(T grad, T x) const { return x > 0 ? grad : grad * slope; }
-};
-template <class T>
-struct HardswishBackward {
-  T operator()(T grad, T x) const {
-    const T inside = grad * (x / 3 + T(0.5));
-    return x <= -3 ? T(0) : (x < 3 ? inside : grad);
-  }
-};
-template <class T>
-struct HardsigmoidBackward {
-  T operator()(T grad, T x) const { return (x > -3) & (x < 3) ? grad / 6 : T(0); }
-};
-template <class T>
-struct SigmoidBackward {
-  T operator()(T grad, T y) const { return grad * (T(1) - y) * y; }
-};
-template <class T>
-struct TanhBackward {
-  T operator()(T grad, T y) const { return grad * (T(1) - y * y); }
 };
 
 // ---- three operands
