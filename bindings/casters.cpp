@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "rushlight/ops/pointwise.h"
+
 namespace rushlight::bindings {
 namespace {
 
@@ -79,6 +81,15 @@ Tensor number_to_tensor(py::handle src) {
   }
   result.impl()->wrapped_number = true;
   return result;
+}
+
+bool load_number(py::handle src, ops::Number* number) {
+  if (PyFloat_CheckExact(src.ptr())) {
+    *number = PyFloat_AS_DOUBLE(src.ptr());
+    return true;
+  }
+  const Tensor tensor = number_to_tensor(src);
+  return tensor.defined() && ops::number_of(tensor, number);
 }
 
 Dims sizes_from_args(const py::args& args, const char* what) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "rushlight/base/dtype.h"
+#include "rushlight/ops/scalar.h"
 #include "rushlight/tensor/tensor.h"
 
 namespace rushlight::bindings {
@@ -40,6 +41,8 @@ py::object dtype_object(DType dtype);
 bool load_dtype(py::handle src, DType* dtype);
 // The 0-d weak tensor of a Python number (NumPy scalars included); undefined if it is none.
 Tensor number_to_tensor(py::handle src);
+// The same as a plain value; false if src is no number.
+bool load_number(py::handle src, ops::Number* number);
 // Collects view(2, 3), view((2, 3)) and view(size) alike; `what` names the function in the error.
 Dims sizes_from_args(const py::args& args, const char* what);
 // torch.Size of the sizes.
@@ -104,6 +107,13 @@ struct type_caster<rushlight::bindings::Operand> {
       value.tensor = rushlight::bindings::number_to_tensor(src);
     return value.tensor.defined();
   }
+};
+
+// Like Operand, but a number that is a parameter (alpha, value), not an operand.
+template <>
+struct type_caster<rushlight::ops::Number> {
+  PYBIND11_TYPE_CASTER(rushlight::ops::Number, const_name("float | int | bool"));
+  bool load(handle src, bool) { return rushlight::bindings::load_number(src, &value); }
 };
 
 template <>
