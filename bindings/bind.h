@@ -25,5 +25,9 @@ void bind_conv(Binder& b);
 void bind_creation(Binder& b);
 void bind_random(py::module_& m, Binder& b);
 void bind_pointwise(Binder& b);  // functions of one tensor, comparison, selection, activations
+void bind_reduce(Binder& b);
+void bind_gather(Binder& b);  // and sorting
+void bind_loss(Binder& b);
+void bind_nn(Binder& b);
 
 }  // namespace rushlight::bindings

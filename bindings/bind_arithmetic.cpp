@@ -1,7 +1,6 @@
 // Arithmetic: functions, methods, Python's operators with their reflected and in-place forms.
 #include "bind.h"
 #include "rushlight/ops/arithmetic.h"
-#include "rushlight/ops/reduce.h"
 
 namespace rushlight::bindings {
 namespace {
@@ -160,8 +159,6 @@ void bind_arithmetic(Binder& b) {
     b.both(
         pair.name, [op = pair.op](const Tensor& input, const Tensor& other) { return op(input, other); },
         py::arg("other"), doc(pair.summary).c_str());
-  b.both(
-      "sum", [](const Tensor& a) { return ops::sum(a, {}, false); }, "Sum of all elements.");
 }
 
 }  // namespace rushlight::bindings

@@ -25,4 +25,8 @@ PYBIND11_MODULE(_core, m) {
   bind_pointwise(b);
   bind_creation(b);
   bind_random(m, b);
+  bind_reduce(b);
+  bind_gather(b);
+  bind_loss(b);
+  bind_nn(b);
 }

@@ -1,14 +1,16 @@
 """Every op as a function, by family; the runtime docstrings tell shapes and errors."""
 
 from collections.abc import Sequence
-from typing import TypeAlias, overload
+from typing import Literal, TypeAlias, overload
 
 from rushlight._core import Generator, Tensor, dtype
+from rushlight.return_types import _ValuesIndices
 
 _Number: TypeAlias = bool | int | float
 _Operand: TypeAlias = Tensor | _Number
 _Dims: TypeAlias = int | Sequence[int]
 _Pair: TypeAlias = int | Sequence[int]
+_OutputSize: TypeAlias = int | Sequence[int | None] | None
 
 # copy
 def clone(input: Tensor) -> Tensor: ...
@@ -145,9 +147,6 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor: ...
 def gelu(input: Tensor, *, approximate: str = "none") -> Tensor: ...
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor: ...
 def logsigmoid(input: Tensor) -> Tensor: ...
-
-# reduce
-def sum(input: Tensor) -> Tensor: ...
 def ravel(input: Tensor) -> Tensor: ...
 
 # join
@@ -405,3 +404,207 @@ def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor: ...
 def dropout(input: Tensor, p: float, train: bool, inplace: bool = False) -> Tensor: ...
+
+# reduce
+def sum(
+    input: Tensor, dim: _Dims | None = None, keepdim: bool = False, *, dtype: dtype | None = None
+) -> Tensor: ...
+def mean(
+    input: Tensor, dim: _Dims | None = None, keepdim: bool = False, *, dtype: dtype | None = None
+) -> Tensor: ...
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: dtype | None = None
+) -> Tensor: ...
+def any(input: Tensor, dim: _Dims | None = None, keepdim: bool = False) -> Tensor: ...
+def all(input: Tensor, dim: _Dims | None = None, keepdim: bool = False) -> Tensor: ...
+def amax(input: Tensor, dim: _Dims | None = (), keepdim: bool = False) -> Tensor: ...
+def amin(input: Tensor, dim: _Dims | None = (), keepdim: bool = False) -> Tensor: ...
+def logsumexp(input: Tensor, dim: _Dims, keepdim: bool = False) -> Tensor: ...
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor: ...
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor: ...
+@overload
+def max(input: Tensor) -> Tensor: ...
+@overload
+def max(input: Tensor, other: Tensor) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False) -> _ValuesIndices: ...
+@overload
+def min(input: Tensor) -> Tensor: ...
+@overload
+def min(input: Tensor, other: Tensor) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False) -> _ValuesIndices: ...
+@overload
+def var(input: Tensor, unbiased: bool) -> Tensor: ...
+@overload
+def var(input: Tensor, dim: _Dims | None, unbiased: bool, keepdim: bool = False) -> Tensor: ...
+@overload
+def var(
+    input: Tensor, dim: _Dims | None = None, *, correction: float | None = 1, keepdim: bool = False
+) -> Tensor: ...
+@overload
+def std(input: Tensor, unbiased: bool) -> Tensor: ...
+@overload
+def std(input: Tensor, dim: _Dims | None, unbiased: bool, keepdim: bool = False) -> Tensor: ...
+@overload
+def std(
+    input: Tensor, dim: _Dims | None = None, *, correction: float | None = 1, keepdim: bool = False
+) -> Tensor: ...
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: _Dims | None = None,
+    keepdim: bool = False,
+    dtype: dtype | None = None,
+) -> Tensor: ...
+def cumsum(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor: ...
+def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor: ...
+
+# gather
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor: ...
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor: ...
+@overload
+def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor: ...
+@overload
+def scatter(input: Tensor, dim: int, index: Tensor, value: _Number) -> Tensor: ...
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor: ...
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor: ...
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor: ...
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor: ...
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor: ...
+def masked_select(input: Tensor, mask: Tensor) -> Tensor: ...
+
+# sort
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> _ValuesIndices: ...
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor: ...
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> _ValuesIndices: ...
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> _ValuesIndices: ...
+
+# loss
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor: ...
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor: ...
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor: ...
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor: ...
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor: ...
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor: ...
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor: ...
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor: ...
+
+# nn
+def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor: ...
+def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor: ...
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: _Pair,
+    stride: _Pair | None = None,
+    padding: _Pair = 0,
+    dilation: _Pair = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+) -> Tensor: ...
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: _Pair,
+    stride: _Pair | None = None,
+    padding: _Pair = 0,
+    dilation: _Pair = 1,
+    ceil_mode: bool = False,
+    *,
+    return_indices: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: _Pair,
+    stride: _Pair | None = None,
+    padding: _Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor: ...
+def adaptive_avg_pool2d(input: Tensor, output_size: _OutputSize) -> Tensor: ...
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: _OutputSize, return_indices: Literal[False] = False
+) -> Tensor: ...
+@overload
+def adaptive_max_pool2d(
+    input: Tensor, output_size: _OutputSize, return_indices: Literal[True]
+) -> tuple[Tensor, Tensor]: ...
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor: ...
+def sgd_step_(
+    param: Tensor,
+    grad: Tensor,
+    momentum_buffer: Tensor | None,
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
+    first_step: bool = False,
+) -> None: ...

@@ -10,6 +10,8 @@ import numpy as np
 from tests.ops.case import ALL, FLOATS, NUMBERS, Case, Refusal, index, mask, real
 from tests.ops.cases.indexing import index_put
 
+F = "nn.functional."
+
 
 def scattered(op: str, reduce: Callable[..., Any]) -> Callable[..., Any]:
     """NumPy's scatter along dimension 0 or 1 of a matrix."""
@@ -77,6 +79,40 @@ CASES = [
         call=lambda t, x, i: t.gather(x, 0, i),
         label="none",
         reference=lambda x, i: x[:0],
+    ),
+    Case(
+        "take_along_dim",
+        (real(3, 4), index(3, 1, below=4)),
+        call=lambda t, x, i: t.take_along_dim(x, i, 1),
+        reference=lambda x, i: np.take_along_axis(x, i, 1),
+    ),
+    Case(
+        "take_along_dim",
+        (real(1, 4), index(3, 2, below=4)),
+        call=lambda t, x, i: t.take_along_dim(x, i, dim=1),
+        label="broadcast",
+        reference=lambda x, i: np.take_along_axis(np.broadcast_to(x, (3, 4)), i, 1),
+    ),
+    Case(
+        "take_along_dim",
+        (real(3, 4), index(5, below=12)),
+        call=lambda t, x, i: t.take_along_dim(x, i),
+        label="flat",
+        reference=lambda x, i: x.reshape(-1)[i],
+    ),
+    Case(
+        F + "embedding",
+        (index(2, 3, below=5), real(5, 4)),
+        reference=lambda i, w: w[i],
+        large=((129, 33), (5, 65)),
+    ),
+    Case(
+        F + "embedding",
+        (index(4, below=3, values=[0, 2, 2, 1]), real(3, 2, low=1)),
+        call=lambda t, i, w: t.nn.functional.embedding(i, w * 1.0, padding_idx=-1),
+        label="padding",
+        grad=False,
+        reference=lambda i, w: w[i],
     ),
     Case(
         "scatter",
@@ -165,6 +201,27 @@ REFUSALS = [
         lambda t: t.ones(3).index_select(0, t.zeros(1, 1, dtype=t.int64)),
         IndexError,
         "(?i)vector|1-d|1D",
+    ),
+    Refusal(
+        F + "embedding",
+        "range",
+        lambda t: t.nn.functional.embedding(t.tensor([0, 5]), t.ones(3, 2)),
+        IndexError,
+        "out of range",
+    ),
+    Refusal(
+        F + "one_hot",
+        "range",
+        lambda t: t.nn.functional.one_hot(t.tensor([5]), 3),
+        RuntimeError,
+        "smaller than num_classes",
+    ),
+    Refusal(
+        F + "one_hot",
+        "negative",
+        lambda t: t.nn.functional.one_hot(t.tensor([-1])),
+        RuntimeError,
+        "non-negative",
     ),
     Refusal("gather", "range", lambda t: t.gather(t.ones(3), 0, t.tensor([3])), RuntimeError, "3"),
     Refusal("gather", "dims", lambda t: t.gather(t.ones(3), 0, t.tensor([[0]])), RuntimeError, "dim"),

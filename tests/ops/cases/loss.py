@@ -271,4 +271,41 @@ REFUSALS = [
         ValueError,
         r"2.*3",
     ),
+    Refusal(
+        F + "cross_entropy",
+        "nan-labels",
+        _call("cross_entropy", lambda t: (t.ones(1, 2), t.tensor([[float("nan"), 1.0]]))),
+        ValueError,
+        "NaN",
+        like_torch=False,  # PyTorch returns NaN
+    ),
+    Refusal(
+        F + "binary_cross_entropy_with_logits",
+        "nan-labels",
+        _call("binary_cross_entropy_with_logits", lambda t: (t.ones(1), t.tensor([float("nan")]))),
+        ValueError,
+        "NaN",
+        like_torch=False,  # PyTorch returns NaN
+    ),
+    Refusal(
+        F + "binary_cross_entropy",
+        "range",
+        _call("binary_cross_entropy", lambda t: (t.ones(2) * 2, t.ones(2))),
+        RuntimeError,
+        "between 0 and 1",
+    ),
+    Refusal(
+        F + "huber_loss",
+        "delta",
+        _call("huber_loss", lambda t: (t.ones(2), t.ones(2)), delta=0.0),
+        RuntimeError,
+        "delta",
+    ),
+    Refusal(
+        F + "smooth_l1_loss",
+        "beta",
+        _call("smooth_l1_loss", lambda t: (t.ones(2), t.ones(2)), beta=-1.0),
+        RuntimeError,
+        "beta",
+    ),
 ]

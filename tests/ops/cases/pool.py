@@ -78,6 +78,17 @@ def adaptive_avg_pool(x: Any, out_h: int, out_w: int) -> Any:
     return out
 
 
+def adaptive_max_pool(x: Any, out_h: int, out_w: int) -> Any:
+    height, width = x.shape[-2:]
+    out = np.empty((*x.shape[:-2], out_h, out_w))
+    for i in range(out_h):
+        for j in range(out_w):
+            rows = slice(i * height // out_h, -(-(i + 1) * height // out_h))
+            columns = slice(j * width // out_w, -(-(j + 1) * width // out_w))
+            out[..., i, j] = x[..., rows, columns].max((-2, -1))
+    return out
+
+
 def row(op: str, shape: tuple[int, ...], label: str, large: Any = (), **params: Any) -> Case:
     fn = max_pool if op == "max_pool2d" else avg_pool
     named = {**params, "kernel": params["kernel_size"]}
@@ -141,6 +152,16 @@ CASES = [
         label="None",
         reference=lambda x: adaptive_avg_pool(x, 4, 2),
     ),
+    *(
+        Case(
+            F + "adaptive_max_pool2d",
+            (real(*shape, distinct=True),),
+            (size,),
+            label=f"{size}".replace(" ", ""),
+            reference=lambda x, s=size: adaptive_max_pool(x, *(s if isinstance(s, tuple) else (s, s))),
+        )
+        for shape, size in (((2, 3, 4, 5), 1), ((1, 2, 5, 7), (3, 4)), ((2, 5, 5), 2))
+    ),
 ]
 
 
@@ -165,6 +186,13 @@ REFUSALS = [
         Refusal(F + op, "output-empty", _pool(op, (1, 1, 2, 2), 3), RuntimeError, "(?i)output|small"),
     )
 ] + [
+    Refusal(
+        F + "adaptive_max_pool2d",
+        "dims",
+        _pool("adaptive_max_pool2d", (3, 3), (1, 1)),
+        RuntimeError,
+        "3, 3|3D",
+    ),
     Refusal(
         F + "avg_pool2d",
         "divisor-zero",

@@ -266,6 +266,25 @@ CASES = [
     Case("cumsum", (real(0, 3),), (0,), reference=lambda x: x, label="empty"),
     Case("cumsum", (real(),), (0,), reference=lambda x: x, label="0d"),
     Case(
+        "cumprod",
+        (real(3, 5),),
+        (0,),
+        reference=lambda x: np.cumprod(x, axis=0),
+        dtypes=FLOATS,
+        label="dim0",
+        large=((129, 517),),
+        rtol=4,
+    ),
+    Case("cumprod", (real(2, 3, 4),), (-1,), reference=lambda x: np.cumprod(x, axis=2), label="dim-1"),
+    Case(
+        "cumprod",
+        (real(2, 4, values=[[2.0, 0.0, 3.0, 0.0], [1.0, 2.0, 0.0, 4.0]]),),
+        (1,),
+        reference=lambda x: np.cumprod(x, axis=1),
+        label="zeros",
+    ),
+    Case("cumprod", (real(),), (0,), reference=lambda x: x, label="0d"),
+    Case(
         "cumsum",
         (real(3, 5),),
         (1,),
@@ -318,5 +337,6 @@ REFUSALS = [
     Refusal("mean", "int", lambda t: t.ones(3, dtype=t.int64).mean(), RuntimeError, "(?i)int64|long"),
     Refusal("var", "int", lambda t: t.ones(3, dtype=t.int64).var(), RuntimeError, "(?i)int64|long|float"),
     Refusal("cumsum", "dim", lambda t: t.cumsum(t.ones(2, 3), 2), IndexError, r"\[-2, 1\].*2"),
+    Refusal("cumprod", "dim", lambda t: t.cumprod(t.ones(2, 3), -3), IndexError, r"\[-2, 1\].*-3"),
     Refusal("cumsum", "no-dim", lambda t: t.cumsum(t.ones(2, 3)), TypeError, "dim"),
 ]

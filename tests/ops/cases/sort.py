@@ -106,6 +106,24 @@ CASES = [
         result=PAIR,
         label="k-all",
     ),
+    Case(
+        "kthvalue",
+        (real(3, 7, distinct=True),),
+        (3,),
+        reference=lambda x: (np.sort(x, 1)[:, 2], np.argsort(x, 1)[:, 2]),
+        result=PAIR,
+        dtypes=NUMBERS,
+        large=((65, 1031),),
+    ),
+    Case(
+        "kthvalue",
+        (real(5, 3, distinct=True),),
+        (1, 0, True),
+        reference=lambda x: (np.sort(x, 0)[:1], np.argsort(x, 0)[:1]),
+        result=PAIR,
+        label="kept",
+    ),
+    Case("kthvalue", (real(),), (1,), reference=lambda x: (x, np.array(0)), result=PAIR),
 ]
 
 REFUSALS = [
@@ -113,4 +131,6 @@ REFUSALS = [
     Refusal("topk", "k", lambda t: t.topk(t.ones(2, 3), 4), RuntimeError, r"4|3"),
     Refusal("topk", "k-negative", lambda t: t.topk(t.ones(2, 3), -1), RuntimeError, "-1|range"),
     Refusal("topk", "dim", lambda t: t.topk(t.ones(2, 3), 1, 2), IndexError, r"\[-2, 1\].*2"),
+    Refusal("kthvalue", "k", lambda t: t.kthvalue(t.ones(2, 3), 4), RuntimeError, "out of range"),
+    Refusal("kthvalue", "k-zero", lambda t: t.kthvalue(t.ones(2, 3), 0), RuntimeError, "out of range"),
 ]

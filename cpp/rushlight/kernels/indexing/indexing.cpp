@@ -120,7 +120,7 @@ void check_gather_indices(const GatherParams& params, int64_t count) {
   if (lowest >= 0 && highest < params.table_size) return;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t index = params.index[i];
-    RUSHLIGHT_CHECK_INDEX(index >= 0 && index < params.table_size, params.op, ": index ", index,
+    RUSHLIGHT_CHECK(index >= 0 && index < params.table_size, params.op, ": index ", index,
                           " is out of bounds for dimension ", params.dim, " with size ", params.table_size);
   }
 }

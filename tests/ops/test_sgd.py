@@ -1,0 +1,77 @@
+"""The fused optimiser step against its formula; optim.SGD is tested in tests/optim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight
+from tests.ops.run import to_numpy
+
+SETTINGS: list[dict[str, Any]] = [
+    {"lr": 0.1},
+    {"lr": 0.1, "weight_decay": 0.01, "maximize": True},
+    {"lr": 0.1, "momentum": 0.9},
+    {"lr": 0.1, "momentum": 0.9, "dampening": 0.5, "weight_decay": 0.01},
+    {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True},
+]
+
+
+def formula(param: Any, grad: Any, steps: int, setting: dict[str, Any]) -> Any:
+    """PyTorch's documented algorithm."""
+    buffer = None
+    for _ in range(steps):
+        g = -grad if setting.get("maximize") else grad
+        g = g + setting.get("weight_decay", 0.0) * param
+        momentum = setting.get("momentum", 0.0)
+        if momentum:
+            buffer = g if buffer is None else momentum * buffer + (1 - setting.get("dampening", 0.0)) * g
+            g = g + momentum * buffer if setting.get("nesterov") else buffer
+        param = param - setting["lr"] * g
+    return param
+
+
+def run(param: Any, grad: Any, steps: int, setting: dict[str, Any]) -> None:
+    buffer = param.detach().clone() if "momentum" in setting else None
+    for step in range(steps):
+        rushlight.ops.sgd_step_(param, grad, buffer, first_step=step == 0, **setting)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("shape", [(), (0,), (33,), (3, 70001)])
+def test_follows_the_formula(setting: dict[str, Any], shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    values, slopes = rng.standard_normal(shape), rng.standard_normal(shape)
+    param, grad = (rushlight.tensor(np.asarray(a), dtype=rushlight.float64) for a in (values, slopes))
+    run(param, grad, 3, setting)
+    np.testing.assert_allclose(to_numpy(param), formula(values, slopes, 3, setting), rtol=1e-13, atol=1e-13)
+
+
+def test_operands_of_other_memory_order() -> None:
+    values = np.arange(12, dtype=np.float64).reshape(3, 4)
+    param = rushlight.tensor(values.T.copy()).t()
+    grad = rushlight.tensor(values)
+    run(param, grad, 2, {"lr": 0.5, "momentum": 0.9})
+    expected = formula(values, values, 2, {"lr": 0.5, "momentum": 0.9})
+    np.testing.assert_allclose(to_numpy(param), expected, rtol=1e-13)
+
+
+def test_bumps_the_version() -> None:
+    param = rushlight.tensor([1.0, 2.0])
+    before = param._version
+    run(param, rushlight.tensor([1.0, 1.0]), 1, {"lr": 0.5})
+    assert param._version > before
+    assert param.tolist() == [0.5, 1.5]
+
+
+def test_refuses_what_does_not_fit() -> None:
+    param = rushlight.tensor([1.0, 2.0])
+    step = rushlight.ops.sgd_step_
+    with pytest.raises(RuntimeError, match=r"grad must look like param \(\(2,\), float32\), got \(3,\)"):
+        step(param, rushlight.tensor([1.0, 2.0, 3.0]), None, lr=0.1)
+    with pytest.raises(RuntimeError, match=r"momentum 0\.9 without a buffer"):
+        step(param, param.clone(), None, lr=0.1, momentum=0.9)
+    with pytest.raises(RuntimeError, match="float32 or float64"):
+        step(rushlight.tensor([1]), rushlight.tensor([1]), None, lr=0.1)
