@@ -24,7 +24,7 @@ Tensor or_zeros(const Tensor& grad, const Dims& sizes, DType dtype) {
 }  // namespace
 
 Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
-  RUSHLIGHT_CHECK(!tensors.empty(), "cat(): expected a non-empty list of Tensors");
+  RUSHLIGHT_CHECK_VALUE(!tensors.empty(), "cat(): expected a non-empty list of Tensors");
   const Tensor* model = &tensors[0];
   DType dtype = tensors[0].dtype();
   for (const Tensor& tensor : tensors) {
