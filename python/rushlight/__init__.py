@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os as _os
 
+from . import _openmp as _openmp  # first: it loads the engine  # isort: skip
 from . import __config__ as __config__
 from . import _core
 from . import _tensor as _tensor
