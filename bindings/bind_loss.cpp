@@ -17,6 +17,17 @@ std::string word_for(const std::optional<bool>& size_average, const std::optiona
 
 using Old = std::optional<bool>;
 
+// PyTorch's warning: broadcasting a loss is nearly always a mistake.
+void warn_of_broadcast(const Tensor& input, const Tensor& target) {
+  if (input.sizes() == target.sizes()) return;
+  const auto show = [](const Tensor& tensor) { return std::string(py::repr(make_size(tensor.sizes()))); };
+  const std::string text =
+      str("Using a target size (", show(target), ") that is different to the input size (", show(input),
+          "). This will likely lead to incorrect results due to broadcasting. Please ensure they have the "
+          "same size.");
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
+}
+
 const char* const kRaises =
     "\n\nArgs:\n    reduction: 'mean', 'sum' or 'none'.\n\n"
     "Shapes:\n    input, target: broadcast; result: (), or the broadcast shape for 'none'\n\n"
@@ -66,6 +77,7 @@ void bind_pair_loss(Binder& b, const char* name, Loss loss, const char* formula)
       name,
       [loss](const Tensor& input, const Tensor& target, Old size_average, Old reduce,
              const std::string& reduction) {
+        warn_of_broadcast(input, target);
         return loss(input, target, ops::reduction_from(word_for(size_average, reduce, reduction)));
       },
       py::arg("input"), py::arg("target"), py::arg("size_average") = py::none(),
@@ -117,6 +129,7 @@ void bind_loss(Binder& b) {
       "smooth_l1_loss",
       [](const Tensor& input, const Tensor& target, Old size_average, Old reduce,
          const std::string& reduction, double beta) {
+        warn_of_broadcast(input, target);
         return ops::smooth_l1_loss(input, target,
                                    ops::reduction_from(word_for(size_average, reduce, reduction)), beta);
       },
@@ -126,6 +139,7 @@ void bind_loss(Binder& b) {
   b.function(
       "huber_loss",
       [](const Tensor& input, const Tensor& target, const std::string& reduction, double delta) {
+        warn_of_broadcast(input, target);
         return ops::huber_loss(input, target, ops::reduction_from(reduction), delta);
       },
       py::arg("input"), py::arg("target"), py::arg("reduction") = "mean", py::arg("delta") = 1.0,

@@ -250,8 +250,8 @@ Tensor adaptive_avg_pool2d(const Tensor& input, std::optional<int64_t> out_h, st
 }
 
 Pooled adaptive_max_pool2d(const Tensor& input, std::optional<int64_t> out_h, std::optional<int64_t> out_w) {
-  RUSHLIGHT_CHECK(input.dim() == 3 || input.dim() == 4,
-                  "adaptive_max_pool2d: Expected 3D or 4D tensor, but got ", to_string(input.sizes()));
+  RUSHLIGHT_CHECK_VALUE(input.dim() == 3 || input.dim() == 4,
+                        "adaptive_max_pool2d: Expected 3D or 4D tensor, but got ", to_string(input.sizes()));
   const Tensor images = batched(input);
   check_image("adaptive_max_pool2d", images, input);
   const Pooled out =

@@ -39,7 +39,9 @@ struct Rows {
     Dims strides = result.strides();
     std::swap(sizes[dim], sizes[sizes.size() - 1]);
     std::swap(strides[dim], strides[strides.size() - 1]);
-    return contiguous(result.alias(sizes, strides, 0));
+    const Tensor plain = contiguous(result.alias(sizes, strides, 0));
+    return plain.alias(sizes, contiguous_strides(sizes),
+                       0);  // dimensions of size 1 may have kept other strides
   }
 
   Tensor tensor;

@@ -190,7 +190,7 @@ REFUSALS = [
         F + "adaptive_max_pool2d",
         "dims",
         _pool("adaptive_max_pool2d", (3, 3), (1, 1)),
-        RuntimeError,
+        ValueError,
         "3, 3|3D",
     ),
     Refusal(
