@@ -1,0 +1,3 @@
+"""Models, transforms and datasets for pictures, as in torchvision."""
+
+from __future__ import annotations
