@@ -6,6 +6,7 @@ On the command line: ``rushlight finetune --help``.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from rushlight.finetune._interrupt import Interrupted
 from rushlight.finetune._run import Result, run
@@ -78,7 +79,7 @@ def finetune(
         Interrupted: SIGINT or SIGTERM came (in the main thread); the checkpoint has been written.
         ImportError: Pillow, or scikit-learn for the digits, is not installed.
     """
-    options = {
+    options: dict[str, Any] = {
         "data": os.fspath(data),
         "arch": arch,
         "weights": None if weights is None else os.fspath(weights),

@@ -64,10 +64,11 @@ def load_pictures(settings: Settings, report: Callable[[int, int], None]) -> Pic
         FinetuneError: the data cannot be used; the text says why.
         ImportError: an optional package is missing.
     """
+    bad: dict[int, str] = {}
     if settings.data == "digits":
         dataset: Any = Digits(size=settings.side)
         names = [f"digit {i}" for i in range(len(dataset))]
-        read, bad = (lambda i: dataset[i][0]), {}
+        read = _first_of(dataset)
     else:
         dataset = _open_folder(settings.data)
         names = [os.path.relpath(path, settings.data) for path, _ in dataset.samples]
@@ -155,6 +156,10 @@ def _transforms(settings: Settings) -> tuple[Callable[[Any], Any], Callable[[Any
         return T.RandomCrop(side, padding=max(side // 16, 1)), lambda image: image
     augment = T.Compose([T.RandomResizedCrop(side, scale=(0.35, 1.0)), T.RandomHorizontalFlip()])
     return augment, T.CenterCrop(side)
+
+
+def _first_of(dataset: Any) -> Callable[[int], Any]:
+    return lambda index: dataset[index][0]
 
 
 def _open_folder(path: str) -> ImageFolder:

@@ -44,8 +44,9 @@ def write_report(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    style = {"font.size": 10, "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _MUTED}
-    with rc_context({**style, "xtick.color": _MUTED, "ytick.color": _MUTED}):
+    style: Any = {"font.size": 10, "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _MUTED}
+    style.update({"xtick.color": _MUTED, "ytick.color": _MUTED})
+    with rc_context(style):
         figure = Figure(figsize=(12, 10), dpi=120, facecolor="white")
         sides = {"left": 0.065, "right": 0.965}
         upper = figure.add_gridspec(
@@ -63,7 +64,7 @@ def write_report(
         title = f"Wrong: {len(misses)}" + (", the most confident first" if len(misses) > 1 else "")
         _examples(figure, rows[1], title, _WRONG, misses, classes, pictures, final)
         data = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(data)
+        FigureCanvasAgg(figure).print_figure(data, format="png")
     with atomic_write(str(path)) as file:
         file.write(data.getvalue())
 

@@ -18,7 +18,7 @@ def get_dimensions(img: Any) -> list[int]:
         width, height = img.size
         return [len(img.getbands()), height, width]
     if isinstance(img, Tensor) and img.dim() >= 2:
-        return [1 if img.dim() == 2 else img.shape[-3], img.shape[-2], img.shape[-1]]
+        return [1 if img.dim() == 2 else img.size(-3), img.size(-2), img.size(-1)]
     raise TypeError(f"transforms: expected a Pillow image or a tensor (..., H, W), got {describe(img)}")
 
 

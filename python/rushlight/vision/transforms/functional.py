@@ -284,15 +284,15 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 def pair(name: str, size: int | Sequence[int]) -> tuple[int, int]:
     """``(h, w)`` of one number or a sequence of one or two, all positive."""
-    values = [size] if isinstance(size, numbers.Number) else list(size)  # type: ignore[arg-type]
-    if len(values) not in (1, 2) or not all(isinstance(v, numbers.Integral) and v > 0 for v in values):
+    values: list[Any] = list(size) if isinstance(size, (list, tuple)) else [size]
+    if len(values) not in (1, 2) or not all(isinstance(v, numbers.Integral) and int(v) > 0 for v in values):
         raise ValueError(f"{name} must be one or two positive integers, got {size}")
     return int(values[0]), int(values[-1])
 
 
 def _target_size(height: int, width: int, size: int | Sequence[int], max_size: int | None) -> tuple[int, int]:
     new_height, new_width = pair("resize: size", size)
-    if isinstance(size, Sequence) and len(size) == 2:
+    if isinstance(size, (list, tuple)) and len(size) == 2:
         if max_size is not None:
             raise ValueError(f"resize: max_size goes with a size of one number, got size={tuple(size)}")
         return new_height, new_width

@@ -10,6 +10,8 @@ from typing import Any
 from rushlight import Tensor, nn
 from rushlight.vision.transforms import _random
 from rushlight.vision.transforms import functional as F
+from rushlight.vision.transforms._measure import get_dimensions
+from rushlight.vision.transforms._padding import pad
 from rushlight.vision.transforms.functional import InterpolationMode
 
 
@@ -154,7 +156,7 @@ class Pad(_Transform):
         self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
 
     def forward(self, img: Any) -> Any:
-        return F.pad(img, self.padding, self.fill, self.padding_mode)
+        return pad(img, self.padding, self.fill, self.padding_mode)
 
 
 class Grayscale(_Transform):
@@ -232,7 +234,7 @@ class RandomCrop(_Transform):
     @staticmethod
     def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """``(top, left, height, width)`` drawn at random."""
-        _, height, width = F.get_dimensions(img)
+        _, height, width = get_dimensions(img)
         crop_height, crop_width = output_size
         if height < crop_height or width < crop_width:
             raise ValueError(
@@ -245,12 +247,12 @@ class RandomCrop(_Transform):
 
     def forward(self, img: Any) -> Any:
         if self.padding is not None:
-            img = F.pad(img, self.padding, self.fill, self.padding_mode)
+            img = pad(img, self.padding, self.fill, self.padding_mode)
         if self.pad_if_needed:
-            _, height, width = F.get_dimensions(img)
+            _, height, width = get_dimensions(img)
             border = (max(self.size[1] - width, 0), max(self.size[0] - height, 0))
             if any(border):
-                img = F.pad(img, border, self.fill, self.padding_mode)
+                img = pad(img, border, self.fill, self.padding_mode)
         return F.crop(img, *self.get_params(img, self.size))
 
 
@@ -292,7 +294,7 @@ class RandomResizedCrop(_Transform):
     @staticmethod
     def get_params(img: Any, scale: Sequence[float], ratio: Sequence[float]) -> tuple[int, int, int, int]:
         """``(top, left, height, width)`` drawn at random."""
-        _, height, width = F.get_dimensions(img)
+        _, height, width = get_dimensions(img)
         for _ in range(10):
             area = height * width * _random.uniform(*scale)
             aspect = math.exp(_random.uniform(math.log(ratio[0]), math.log(ratio[1])))
