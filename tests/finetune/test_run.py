@@ -194,6 +194,18 @@ def test_the_head_is_kept_for_the_same_classes(options, tmp_path):
     assert second.loss == pytest.approx(first.loss, rel=1e-5)
 
 
+def test_weights_that_know_the_held_out_pictures_are_told(options, tmp_path, capsys):
+    first = finetune(**{**options, "epochs": 1})
+    second = {**options, "epochs": 1, "out": tmp_path / "b", "weights": first.checkpoint, "quiet": False}
+    finetune(**second)
+    assert "held out here" not in capsys.readouterr().out
+    finetune(**second, split=1)
+    assert (
+        f"weights: from {first.checkpoint} (they have learned from pictures held out here, so the accuracy "
+        "will look too good: keep split=0 and val_fraction=0.25); "
+    ) in capsys.readouterr().out
+
+
 def test_a_bare_state_dict_serves_as_weights(options, tmp_path):
     path = tmp_path / "bare.pth"
     rushlight.save(finetune(**{**options, "epochs": 1}).model.state_dict(), str(path))

@@ -66,6 +66,7 @@ def read_checkpoint(path: str | os.PathLike[str], option: str) -> dict[str, Any]
 
 def _load_weights(model: nn.Module, settings: Settings, classes: list[str]) -> str:
     source = str(settings.weights)
+    warning = ""
     entries = models.get_model_weights(settings.arch)
     if source in entries.__members__:
         state, known_classes = entries[source].get_state_dict(progress=True), None
@@ -82,12 +83,25 @@ def _load_weights(model: nn.Module, settings: Settings, classes: list[str]) -> s
                 f"finetune: weights: {source} is of a {saved_arch}, got arch={settings.arch!r}"
             )
         state, known_classes = content.get("model", content), content.get("classes")
+        warning = _overlap(content.get("settings", {}), settings)
     keep_head = known_classes == classes
     own = model.state_dict()
     state = {name: value for name, value in state.items() if keep_head or name not in _HEAD}
     _check_fit(state, own, source, settings.arch)
     model.load_state_dict({**{name: own[name] for name in _HEAD}, **state})
-    return f"from {source}" + ("" if keep_head else f" with a new head for {len(classes)} classes")
+    head = "" if keep_head else f" with a new head for {len(classes)} classes"
+    return f"from {source}{head}{warning}"
+
+
+def _overlap(saved: Mapping[str, Any], settings: Settings) -> str:
+    """What to say where pictures held out here were learned from by the run that made the weights."""
+    same = all(saved.get(name) == getattr(settings, name) for name in ("split", "val_fraction"))
+    if same or saved.get("data") != settings.data:
+        return ""
+    return (
+        f" (they have learned from pictures held out here, so the accuracy will look too good: "
+        f"keep split={saved['split']} and val_fraction={saved['val_fraction']:g})"
+    )
 
 
 def _check_fit(state: Mapping[str, Any], own: Mapping[str, Any], source: str, arch: str) -> None:
