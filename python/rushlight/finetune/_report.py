@@ -50,9 +50,9 @@ def write_report(
         figure = Figure(figsize=(12, 10), dpi=120, facecolor="white")
         sides = {"left": 0.065, "right": 0.965}
         upper = figure.add_gridspec(
-            2, 2, **sides, top=0.865, bottom=0.4, width_ratios=[1, 1.12], hspace=0.3, wspace=0.2
+            2, 2, **sides, top=0.865, bottom=0.4, width_ratios=[1, 1.08], hspace=0.3, wspace=0.3
         )
-        rows = figure.add_gridspec(2, 1, **sides, top=0.315, bottom=0.045, hspace=0.75)
+        rows = figure.add_gridspec(2, 1, **sides, top=0.318, bottom=0.058, hspace=0.85)
         _title(figure, settings, history, final)
         _curve(figure.add_subplot(upper[0, 0]), history, "loss", "Loss", scale=1)
         _curve(figure.add_subplot(upper[1, 0]), history, "accuracy", "Accuracy, %", scale=100)
@@ -71,12 +71,14 @@ def write_report(
 
 def _title(figure: Any, settings: Settings, history: Sequence[dict[str, float]], final: Evaluation) -> None:
     seconds = sum(row["seconds"] for row in history)
-    what = f"{settings.arch} on {settings.data}" + (", backbone frozen" if settings.freeze_backbone else "")
+    what = f"{settings.arch} on {_short(Path(settings.data).resolve().name, 32)}"
+    if settings.freeze_backbone:
+        what += ", backbone frozen"
     figure.text(0.065, 0.948, what, fontsize=19, fontweight="bold")
     figure.text(
         0.065,
         0.92,
-        f"{len(history)} epochs in {seconds:.0f} s, {settings.side}x{settings.side} pixels, "
+        f"{len(history)} epoch{'s' if len(history) > 1 else ''} in {seconds:.0f} s, {settings.side}x{settings.side} pixels, "
         f"batches of {settings.batch_size}, lr {settings.lr:g}, seed {settings.seed}",
         color=_MUTED,
         fontsize=11,
@@ -88,6 +90,8 @@ def _title(figure: Any, settings: Settings, history: Sequence[dict[str, float]],
 
 
 def _curve(axes: Any, history: Sequence[dict[str, float]], name: str, title: str, scale: float) -> None:
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
     epochs = [row["epoch"] for row in history]
     for kind, label, color in (("train", "training", _TRAIN), ("held_out", "held out", _HELD_OUT)):
         values = [row[f"{kind}_{name}"] * scale for row in history]
@@ -95,12 +99,13 @@ def _curve(axes: Any, history: Sequence[dict[str, float]], name: str, title: str
     losses = [row[f"{kind}_loss"] for row in history for kind in ("train", "held_out")]
     if name == "loss" and max(losses) > 10 * min(losses) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=_INK)
     if name == "accuracy":
         axes.set_xlabel("epoch", color=_MUTED)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     axes.set_xlim(min(epochs) - 0.25, max(epochs) + 0.25)
     axes.grid(axis="y", color=_GRID)
     axes.set_axisbelow(True)
@@ -126,9 +131,13 @@ def _confusion(axes: Any, classes: Sequence[str], confusion: Sequence[Sequence[i
     axes.set_ylabel("really", color=_MUTED)
     if count <= _MOST_NAMES:
         names = [_short(name, 14) for name in classes]
-        upright = max(len(name) for name in names) * count > 60
-        axes.set_xticks(range(count), names, rotation=90 if upright else 0, color=_INK)
-        axes.set_yticks(range(count), names, color=_INK)
+        columns = names
+        if max(len(name) for name in names) * count > 60:  # too long to stand side by side
+            columns = [str(i + 1) for i in range(count)]
+            names = [f"{name}  {i + 1}" for i, name in enumerate(names)]
+        size = 10 if columns is names else 8.5 if count <= 24 else 7.5
+        axes.set_xticks(range(count), columns, color=_INK, fontsize=size)
+        axes.set_yticks(range(count), names, color=_INK, fontsize=size)
     axes.tick_params(length=0)
     axes.set_xticks([i - 0.5 for i in range(1, count)], minor=True)
     axes.set_yticks([i - 0.5 for i in range(1, count)], minor=True)
@@ -159,10 +168,10 @@ def _examples(
         i = chosen[column]
         image = pictures.plain(pictures.read(pictures.held_out[i]))
         axes.imshow(image, interpolation="nearest" if image.width < 64 else "antialiased")
-        caption = f"{_short(classes[final.predicted[i]], 12)}  {final.confidence[i]:.0%}"
+        caption = f"{_short(classes[final.predicted[i]], 15)}\n{final.confidence[i]:.0%} sure"
         if color == _WRONG:
-            caption += f"\nreally {_short(classes[final.actual[i]], 12)}"
-        axes.text(0.5, -0.06, caption, transform=axes.transAxes, ha="center", va="top", fontsize=9)
+            caption += f"\nreally {_short(classes[final.actual[i]], 9)}"
+        axes.text(0.5, -0.06, caption, transform=axes.transAxes, ha="center", va="top", fontsize=8.5)
 
 
 def _short(name: str, most: int) -> str:
