@@ -79,25 +79,10 @@ def finetune(
         Interrupted: SIGINT or SIGTERM came (in the main thread); the checkpoint has been written.
         ImportError: Pillow, or scikit-learn for the digits, is not installed.
     """
-    options: dict[str, Any] = {
-        "data": os.fspath(data),
-        "arch": arch,
-        "weights": None if weights is None else os.fspath(weights),
-        "freeze_backbone": freeze_backbone,
-        "classes": classes,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "image_size": image_size,
-        "val_fraction": val_fraction,
-        "split": split,
-        "seed": seed,
-        "workers": workers,
-        "threads": threads,
-        "out": os.fspath(out),
-        "skip_bad": skip_bad,
-    }
+    options: dict[str, Any] = dict(locals())
+    for name in ("data", "weights", "out"):
+        if options[name] is not None:
+            options[name] = os.fspath(options[name])
+    del options["resume"], options["quiet"]
     given = {name: value for name, value in options.items() if value != default_of(name)}
     return run(Settings(**given), given, resume, quiet)
