@@ -78,7 +78,8 @@ def _title(figure: Any, settings: Settings, history: Sequence[dict[str, float]],
     figure.text(
         0.065,
         0.92,
-        f"{len(history)} epoch{'s' if len(history) > 1 else ''} in {seconds:.0f} s, {settings.side}x{settings.side} pixels, "
+        f"{len(history)} epoch{'s' if len(history) > 1 else ''} in {seconds:.0f} s, "
+        f"{settings.side}x{settings.side} pixels, "
         f"batches of {settings.batch_size}, lr {settings.lr:g}, seed {settings.seed}",
         color=_MUTED,
         fontsize=11,
