@@ -86,7 +86,7 @@ class FunctionCtx:
                 continue
             if not is_tensor:
                 raise RuntimeError(
-                    f"function {name} returned a gradient different from None at position {position + 1}, "
+                    f"function {name} returned a gradient different than None at position {position + 1}, "
                     "but the corresponding forward input was not a Variable"
                 )
             if not isinstance(grad, Tensor):
