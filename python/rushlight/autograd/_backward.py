@@ -61,6 +61,9 @@ def backward(
     wanted = _as_tuple(inputs)
     if wanted is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    for one in wanted or ():
+        if one.requires_grad:
+            one.retain_grad()  # a result asked for gets a .grad as well
     outputs = _as_tuple(tensors) or ()
     _core._run_backward(
         outputs,
