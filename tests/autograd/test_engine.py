@@ -135,7 +135,7 @@ def test_fork() -> None:
     """After work on several threads, a child computes the same, and does not hang."""
 
     def compute() -> list[float]:
-        a = torch.arange(300 * 300, dtype=torch.float32).reshape(300, 300) / 90_000
+        a = torch.arange(300 * 300, dtype=torch.float32).reshape(300, 300) / 9_000_000
         a.requires_grad_()
         (a * a).sum(0).exp().sum().backward()
         return a.grad.sum(0).tolist()
