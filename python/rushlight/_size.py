@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import SupportsIndex, overload
 
 
 class Size(tuple[int, ...]):
@@ -25,6 +26,10 @@ class Size(tuple[int, ...]):
 
     __rmul__ = __mul__  # type: ignore[assignment]
 
-    def __getitem__(self, index: int | slice) -> int | Size:  # type: ignore[override]
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Size: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> int | Size:
         item = tuple.__getitem__(self, index)
         return Size(item) if isinstance(item, tuple) else item
