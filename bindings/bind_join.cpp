@@ -86,13 +86,15 @@ void bind_rearranging(Binder& b) {
   b.function(
       "pad",
       [](const Tensor& input, const Dims& padding, const std::string& mode, std::optional<double> value) {
+        RUSHLIGHT_CHECK_VALUE(mode == "constant" || value.value_or(0) == 0, "Padding mode \"", mode,
+                              "\" doesn't take in value argument, got ", *value);
         return ops::pad(input, padding, mode, value.value_or(0));
       },
       py::arg("input"), py::arg("pad"), py::arg("mode") = "constant", py::arg("value") = py::none(),
       "Pads (left, right) pairs from the last dimension on; negative amounts crop.\n\n"
       "Shapes:\n    (..., n) -> (..., left + n + right)\n\n"
       "Args:\n    mode: constant, reflect, replicate or circular.\n\n"
-      "Raises:\n    RuntimeError: if the padding does not fit the input.");
+      "Raises:\n    RuntimeError: if the padding does not fit the input.\n    ValueError: for a value in another mode than constant.");
 }
 
 }  // namespace
