@@ -15,6 +15,8 @@ from . import autograd as autograd  # after the ops, which it uses
 from . import cuda as cuda
 from . import hub as hub
 from . import io as io
+from . import nn as nn
+from . import optim as optim
 from .__config__ import show_config as show_config
 from ._conversion import is_tensor as is_tensor
 from ._core import *  # noqa: F403
