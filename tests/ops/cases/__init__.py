@@ -7,6 +7,7 @@ from tests.ops.cases import (
     activation,
     arithmetic,
     conv,
+    creation,
     gather,
     indexing,
     join,
@@ -21,6 +22,7 @@ from tests.ops.cases import (
 )
 
 FAMILIES = (
+    creation,
     arithmetic,
     math,
     activation,

@@ -65,6 +65,13 @@ ARITHMETIC = [
     *binary("pow", np.power, low=0.5, high=2.5, in_place=True, rtol=4),
     *binary("maximum", np.maximum, distinct=True, dtypes=NUMBERS),
     *binary("minimum", np.minimum, distinct=True, dtypes=NUMBERS),
+    *binary("fmax", np.fmax, distinct=True, dtypes=NUMBERS),
+    *binary("fmin", np.fmin, distinct=True, dtypes=NUMBERS),
+    *binary("true_divide", np.divide, avoid_second=(0.0,), in_place=True),
+    *binary("hypot", np.hypot, avoid=(0.0,), in_place=True),
+    *binary("copysign", np.copysign, avoid=(0.0,), in_place=True, gradgrad="piecewise linear"),
+    *binary("logaddexp", np.logaddexp),
+    *binary("xlogy", lambda a, b: a * np.log(b), low=0.3, in_place=True),
     *binary("atan2", np.arctan2, avoid=(0.0,)),
     *binary(
         "fmod",
@@ -230,6 +237,20 @@ LOGIC = (
         for row in binary(op, reference, grad=False, dtypes=("bool", *INTS), in_place=True)
     ]
     + [
+        *(
+            Case(
+                op,
+                (real(3, 5, low=0, high=9), real(5, low=0, high=5)),
+                reference=reference,
+                dtypes=("int64", "int32", "int16"),
+                grad=False,
+                in_place=True,
+            )
+            for op, reference in (
+                ("bitwise_left_shift", np.left_shift),
+                ("bitwise_right_shift", np.right_shift),
+            )
+        ),
         Case("bitwise_not", (real(3, 5),), reference=np.invert, dtypes=("bool", *INTS), grad=False),
         Case("logical_not", (real(3, 5),), reference=np.logical_not, dtypes=ALL, grad=False, result="bool"),
     ]
@@ -305,6 +326,7 @@ SELECTION = [
         reference=lambda a, low, high: np.clip(a, low, high),
         gradgrad="piecewise linear",
     ),
+    Case("clip", (real(4, 3, avoid=(-0.5, 0.5)),), (-0.5, 0.5), reference=lambda a: np.clip(a, -0.5, 0.5)),
     Case(
         "clamp_min",
         (real(4, 3, avoid=(0.5,)),),

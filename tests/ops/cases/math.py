@@ -68,6 +68,7 @@ CASES = [
     *unary("frac", lambda x: x - np.trunc(x), avoid=(-1.0, 0.0, 1.0), dtypes=FLOATS, gradgrad=FLAT),
     *unary("isnan", np.isnan, dtypes=ALL, result="bool", grad=False, in_place=False),
     *unary("isinf", np.isinf, dtypes=ALL, result="bool", grad=False, in_place=False),
+    *unary("signbit", np.signbit, dtypes=FLOATS, result="bool", grad=False, in_place=False),
     *unary("isfinite", np.isfinite, dtypes=ALL, result="bool", grad=False, in_place=False),
     *(
         Case(
