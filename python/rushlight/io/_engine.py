@@ -56,7 +56,8 @@ def new_storage(nbytes: int, key: str) -> Storage:
 
 
 def parameter(data: rushlight.Tensor, requires_grad: bool) -> rushlight.Tensor:
-    return rushlight.nn.Parameter(data, requires_grad)
+    result: rushlight.Tensor = rushlight.nn.Parameter(data, requires_grad)
+    return result
 
 
 def is_result(value: Any) -> bool:
