@@ -186,3 +186,16 @@ def test_ordered_dict_attributes_come_back() -> None:
     rushlight.save(state, buffer)
     buffer.seek(0)
     assert rushlight.load(buffer)._metadata == {"version": 2}
+
+
+def test_what_the_engine_stores_channels_last_is_saved_plain() -> None:
+    images = rushlight.arange(2 * 3 * 5 * 4, dtype=rushlight.float32).reshape(2, 3, 5, 4)
+    result = rushlight.nn.functional.conv2d(images, images[:, :, :3, :3])
+    assert result._is_channels_last()
+    expected = result.clone().numpy().tolist()
+    buffer = io.BytesIO()
+    rushlight.save(result, buffer)
+    buffer.seek(0)
+    loaded = rushlight.load(buffer)
+    assert loaded.stride() == result.stride()
+    assert loaded.tolist() == expected
