@@ -16,7 +16,9 @@ void bind_scatter(Binder& b) {
       "src.\n\n"
       "Raises:\n    RuntimeError: for shapes that do not fit, other dtypes, or an index out of range.";
   const auto of_number = [](const Tensor& input, const Operand& value) {
-    return ops::to(value.tensor, input.dtype());
+    Tensor converted = ops::to(value.tensor, input.dtype(), true);
+    converted.impl()->wrapped_number = true;  // tells a value from a src
+    return converted;
   };
   b.both("scatter", &ops::scatter, py::arg("dim"), py::arg("index"), py::arg("src"), doc);
   b.both(

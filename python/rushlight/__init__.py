@@ -17,6 +17,7 @@ from . import hub as hub
 from . import io as io
 from . import nn as nn
 from . import optim as optim
+from . import return_types as return_types
 from .__config__ import show_config as show_config
 from ._conversion import is_tensor as is_tensor
 from ._core import *  # noqa: F403
