@@ -84,9 +84,11 @@ template <class T>
 std::vector<Shape> edge_shapes(const GemmKernel<T>& kernel) {
   std::vector<Shape> shapes{
       {0, 5, 5}, {5, 0, 5}, {3, 4, 0}, {1, 1, 1}, {2 * kernel.mc + 3, 2 * kernel.nr + 5, kernel.kc + 7}};
-  for (const int64_t m : {kernel.mr - 1, kernel.mr, kernel.mr + 1, 2 * kernel.mr + 1, int64_t{41}})
+  for (const int64_t m :
+       {kernel.mr - 1, kernel.mr, kernel.mr + 1, 2 * kernel.mr + 1, int64_t{41}, int64_t{90}})
     for (const int64_t n : {kernel.nr / 2, kernel.nr - 1, kernel.nr, kernel.nr + 1, 3 * kernel.nr + 7})
       shapes.push_back({m, n, 1 + (m * n) % 37});
+  for (const int64_t m : {97, 128}) shapes.push_back({m, 131, 130}), shapes.push_back({m, 64, 700});
   for (const int64_t m : {1, 2, 3, 4, 5, 16, 17})
     shapes.push_back({m, 70, 133}), shapes.push_back({70, m, 133});
   return shapes;
@@ -110,6 +112,48 @@ TYPED_TEST(Gemm, EveryRowAgreesWithTheDefinition) {
     check_product(rows[r], {33, 7, 29}, true, false, true, 2, true);
   }
   EXPECT_GE(ran, 1);
+}
+
+// Tiles split numbers into parts; what has no parts (infinities, NaN, huge numbers) must still act as in
+// float32.
+TEST(GemmSplit, SpecialValuesActAsInFloat32) {
+  const int64_t m = 150, n = 170, k = 600;
+  auto a = normal<float>(m * k, 0.0f, 1), b = normal<float>(k * n, 0.0f, 2);
+  a[5 * k + 7] = INFINITY, a[100 * k + 3] = 1e38f, a[140 * k + 599] = -INFINITY, a[60 * k] = 1e-42f;
+  b[9 * n + 160] = NAN, b[3 * n + 2] = 1e30f, b[550 * n + 60] = 3.39e38f;
+  GemmArgs<float> x;
+  x.m = m, x.n = n, x.k = k, x.a = a.data(), x.a_row = k, x.a_col = 1, x.b = b.data(), x.b_row = n,
+  x.b_col = 1;
+  std::vector<float> tiles(m * n), plain(m * n);
+  x.c = tiles.data(), x.c_row = n;
+  gemm_with(select_gemm<float>(best_isa()), x);
+  x.c = plain.data();
+  gemm_with(select_gemm<float>(Isa::Generic), x);
+  for (int64_t i = 0; i < m * n; ++i) {
+    ASSERT_EQ(std::isnan(tiles[i]), std::isnan(plain[i])) << i;
+    if (std::isnan(plain[i])) continue;
+    ASSERT_EQ(std::isinf(tiles[i]), std::isinf(plain[i])) << i;
+    if (std::isinf(plain[i])) continue;
+    ASSERT_NEAR(tiles[i], plain[i], 1e-3f + 1e-5f * std::abs(plain[i])) << i;
+  }
+}
+
+TEST(GemmSplit, IsAsAccurateAsFma) {
+  if (best_isa() < Isa::Amx) GTEST_SKIP() << "this machine has no amx";
+  const int64_t m = 200, n = 230, k = 900;
+  const auto a = normal<float>(m * k, 0.0f, 1), b = normal<float>(k * n, 0.0f, 2);
+  GemmArgs<float> x;
+  x.m = m, x.n = n, x.k = k, x.a = a.data(), x.a_row = k, x.a_col = 1, x.b = b.data(), x.b_row = 1,
+  x.b_col = k;
+  std::vector<float> c(m * n);
+  x.c = c.data(), x.c_row = n;
+  double errors[2] = {};
+  for (const Isa isa : {Isa::Avx512, Isa::Amx}) {
+    gemm_with(select_gemm<float>(isa), x);
+    for (int64_t i = 0; i < m * n; ++i)
+      errors[isa == Isa::Amx] += std::pow(c[i] - Expected<float>(x, nullptr, i / n, i % n).value, 2);
+  }
+  EXPECT_LE(errors[1], errors[0]);
 }
 
 TYPED_TEST(Gemm, NegativeAndZeroStrides) {

@@ -2,40 +2,53 @@
 
 #include <algorithm>
 #include <cassert>
+#include <type_traits>
 #include <utility>
 
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/gemm/gemm_levels.h"
+#include "rushlight/kernels/gemm/split.h"
+#include "rushlight/kernels/gemm/split_levels.h"
 
 namespace rushlight::kernels {
 namespace {
 
-#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, name, mr, nr, mc, kc, nc) \
-  {"gemm_" #name "_" #mr "x" #nr "_" #level,                            \
-   Isa::isa,                                                            \
-   mr,                                                                  \
-   nr,                                                                  \
-   mc,                                                                  \
-   kc,                                                                  \
-   nc,                                                                  \
-   LEVEL(&level::gemm_block_##name),                                    \
-   LEVEL(&level::gemm_dots_##name),                                     \
-   LEVEL(&level::gemm_pack_##name)},
+// MC, KC: a task's packed A and B fit the L2 cache together; KC is also the longest chain of tile sums.
+const SplitKernel kSplitAmx{128,
+                            512,
+                            2048,
+                            RUSHLIGHT_AMX(&amx::split_block),
+                            RUSHLIGHT_AMX(&amx::split_pack_rows),
+                            RUSHLIGHT_AMX(&amx::split_pack_columns),
+                            RUSHLIGHT_AMX(&amx::split_planes)};
+
+// clang-format off
+#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, type, label, split, mr, nr, mc, kc, nc) \
+  {"gemm_" #type "_" label #mr "x" #nr "_" #level, Isa::isa, mr, nr, mc, kc, nc, \
+   LEVEL(&level::gemm_block_##type), LEVEL(&level::gemm_dots_##type), LEVEL(&level::gemm_pack_##type), split},
+// clang-format on
 
 const GemmKernel<float> kRowsF32[] = {
-#define RUSHLIGHT_GEMM_F32(level, LEVEL, isa, ...) RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, __VA_ARGS__)
+#define RUSHLIGHT_GEMM_SPLIT(level, LEVEL, isa, ...) \
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "split_", &kSplitAmx, __VA_ARGS__)
+#define RUSHLIGHT_GEMM_F32(level, LEVEL, isa, ...) \
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "", nullptr, __VA_ARGS__)
 #define RUSHLIGHT_GEMM_F64(...)
 #include "rushlight/kernels/gemm/kernels.inc"
+#undef RUSHLIGHT_GEMM_SPLIT
 #undef RUSHLIGHT_GEMM_F32
 #undef RUSHLIGHT_GEMM_F64
 };
 
 const GemmKernel<double> kRowsF64[] = {
+#define RUSHLIGHT_GEMM_SPLIT(...)
 #define RUSHLIGHT_GEMM_F32(...)
-#define RUSHLIGHT_GEMM_F64(level, LEVEL, isa, ...) RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, __VA_ARGS__)
+#define RUSHLIGHT_GEMM_F64(level, LEVEL, isa, ...) \
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, "", nullptr, __VA_ARGS__)
 #include "rushlight/kernels/gemm/kernels.inc"
+#undef RUSHLIGHT_GEMM_SPLIT
 #undef RUSHLIGHT_GEMM_F32
 #undef RUSHLIGHT_GEMM_F64
 };
@@ -45,6 +58,8 @@ constexpr int64_t kDirectWork = 1 << 17;  // m * n * k up to which packing B doe
 constexpr int64_t kDirectDepth = 2048;    // longest chain of one accumulator in the unpacked path
 constexpr int64_t kPieceWork = 1 << 17;   // multiply-adds worth a piece of their own
 constexpr int64_t kOuterRows = 2016;      // rows of A packed at a time
+constexpr int64_t kSplitWork = 1 << 20;   // m * n * k from which splitting pays,
+constexpr int64_t kSplitSide = 48;        // rows and columns from which whole tiles pay
 constexpr int64_t kTaskPanels = 8;        // panels of B in a task
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -187,12 +202,14 @@ void run_packed(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
 }
 
 template <class T>
-void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
-  switch (select_gemm_path(args, kernel)) {
-    case GemmPath::Dots: return run_dots(kernel, args);
-    case GemmPath::Direct: return run_direct(kernel, args);
-    case GemmPath::Packed: return run_packed(kernel, args);
-  }
+void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
+  const GemmPath path = select_gemm_path(x, kernel);
+  if (path == GemmPath::Dots) return run_dots(kernel, x);
+  if (path == GemmPath::Direct) return run_direct(kernel, x);
+  if constexpr (std::is_same_v<T, float>)
+    if (kernel.split != nullptr && std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
+      return run_split(*kernel.split, select_gemm<float>(Isa::Avx512), x);
+  run_packed(kernel, x);
 }
 
 }  // namespace

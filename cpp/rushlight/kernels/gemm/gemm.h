@@ -78,6 +78,8 @@ struct GemmPanel {
   T* dst;
 };
 
+struct SplitKernel;
+
 // One row of kernels.inc.
 template <class T>
 struct GemmKernel {
@@ -88,6 +90,7 @@ struct GemmKernel {
   void (*block)(const GemmBlock<T>&);
   void (*dots)(const GemmDots<T>&);
   void (*pack)(const GemmPanel<T>&);  // all null where the compiler cannot build the level
+  const SplitKernel* split;           // takes over the packed path: see Note [Split products]
 };
 
 // Every row for T, best first, the generic one last.

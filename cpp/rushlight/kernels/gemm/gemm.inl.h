@@ -1,4 +1,4 @@
-// Register tiles, dot products and packing, for any level (see Note [ISA translation units]).
+// Register tiles and dot products, for any level (see Note [ISA translation units]).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,10 @@ inline void gemm_tile(const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c,
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < kVecs; ++v) sum[i][v] = Vec<T>(T(0));
+      // C comes from far away and is needed after the loop below.
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i)
+    __builtin_prefetch(c + i * x.c_row, 1), __builtin_prefetch(c + i * x.c_row + columns - 1, 1);
   for (int64_t s = 0; s < x.segments; ++s) {
     const T* ap = x.a[s] + a_offset;
     const T* bp = b + s * x.b_step;
@@ -128,35 +132,6 @@ inline void gemm_dots(const GemmDots<T>& x) {
   int64_t j = 0;
   for (; j + 4 <= x.n; j += 4) dot_column<T, 4>(x, j);
   for (; j < x.n; ++j) dot_column<T, 1>(x, j);
-}
-
-template <class T>
-inline void gemm_pack(const GemmPanel<T>& x) {
-  constexpr int64_t kLanes = Vec<T>::kLanes;
-  if (x.lane_stride == 1) {
-    for (int64_t p = 0; p < x.k; ++p) {
-      const T* src = x.src + p * x.k_stride;
-      T* dst = x.dst + p * x.width;
-      int64_t i = 0;
-      for (; i + kLanes <= x.lanes; i += kLanes) Vec<T>::load(src + i).store(dst + i);
-      for (; i < x.lanes; ++i) dst[i] = src[i];
-      for (; i < x.width; ++i) dst[i] = T(0);
-    }
-    return;
-  }
-  // Along k a lane's elements are often contiguous: take a few of every lane at a time, so that both the
-  // reads and the writes stay within a few cache lines.
-  constexpr int64_t kSteps = 8;
-  for (int64_t p = 0; p < x.k; p += kSteps) {
-    const int64_t steps = x.k - p < kSteps ? x.k - p : kSteps;
-    for (int64_t i = 0; i < x.lanes; ++i) {
-      const T* src = x.src + i * x.lane_stride + p * x.k_stride;
-      T* dst = x.dst + p * x.width + i;
-      for (int64_t q = 0; q < steps; ++q) dst[q * x.width] = src[q * x.k_stride];
-    }
-    for (int64_t q = p; q < p + steps; ++q)
-      for (int64_t i = x.lanes; i < x.width; ++i) x.dst[q * x.width + i] = T(0);
-  }
 }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

@@ -1,5 +1,6 @@
 #include "rushlight/kernels/gemm/gemm.inl.h"
 #include "rushlight/kernels/gemm/gemm_levels.h"
+#include "rushlight/kernels/gemm/pack.inl.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 

@@ -11,6 +11,8 @@
   }
 #define RUSHLIGHT_GEMM_F32(level, ...) RUSHLIGHT_DECLARE_GEMM(level, float, f32)
 #define RUSHLIGHT_GEMM_F64(level, ...) RUSHLIGHT_DECLARE_GEMM(level, double, f64)
+#define RUSHLIGHT_GEMM_SPLIT(...)
 #include "rushlight/kernels/gemm/kernels.inc"
 #undef RUSHLIGHT_GEMM_F32
 #undef RUSHLIGHT_GEMM_F64
+#undef RUSHLIGHT_GEMM_SPLIT

@@ -1,0 +1,233 @@
+// Split products on AMX tiles: see Note [Split products].
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "rushlight/kernels/gemm/split.h"
+#include "rushlight/kernels/gemm/split_levels.h"
+#include "rushlight/kernels/gemm/square.inl.h"
+#include "rushlight/kernels/vec/vec.h"
+
+namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
+namespace {
+
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+inline void configure_tiles() {
+  const TileConfig config;
+  __asm__ volatile("" ::"r"(&config) : "memory");  // GCC 12 drops the stores otherwise
+  _tile_loadconfig(&config);
+}
+
+// The three parts of 32 numbers, as 32 bfloat16 each: those of `low` first.
+struct Parts {
+  __m512i hi, mid, lo;
+};
+
+inline __m512 widen_low(__m512i x) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(x)), 16));
+}
+inline __m512 widen_high(__m512i x) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(x, 1)), 16));
+}
+inline __m512i narrow(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
+
+inline Parts split(__m512 low, __m512 high) {
+  Parts parts;
+  parts.hi = narrow(low, high);
+  low = _mm512_sub_ps(low, widen_low(parts.hi)), high = _mm512_sub_ps(high, widen_high(parts.hi));
+  parts.mid = narrow(low, high);
+  low = _mm512_sub_ps(low, widen_low(parts.mid)), high = _mm512_sub_ps(high, widen_high(parts.mid));
+  parts.lo = narrow(low, high);
+  return parts;
+}
+
+// Remembers the largest magnitude; NaN and infinity compare above every number as integers.
+struct Range {
+  __m512i largest = _mm512_setzero_si512();
+  void see(__m512 x) {
+    largest =
+        _mm512_max_epu32(largest, _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
+  }
+  bool safe() const {
+    const __m512i limit = _mm512_castps_si512(_mm512_set1_ps(kSplitLimit));
+    return _mm512_cmpgt_epu32_mask(largest, limit) == 0;
+  }
+};
+
+constexpr int64_t kPart = kSplitLanes * kSplitDepth;  // one part of a step: two tiles
+constexpr int64_t kTile = kPart / 2;
+
+inline void store_parts(uint16_t* dst, const Parts& parts) {
+  _mm512_store_si512(dst, parts.hi);
+  _mm512_store_si512(dst + kPart, parts.mid);
+  _mm512_store_si512(dst + 2 * kPart, parts.lo);
+}
+
+using Block = float[32][32];
+
+// rows[i][j] = src[i * row + j * col] for i < m, j < n, zero elsewhere.
+inline void gather_block(Block& rows, const float* src, int64_t m, int64_t n, int64_t row, int64_t col) {
+  if (col == 1) {
+    for (int64_t i = 0; i < 32; ++i)
+      for (int64_t j = 0; j < 32; j += 16) {
+        const int64_t valid = i < m ? n - j : 0;
+        F32::load_partial(src + (valid > 0 ? i * row + j : 0), valid < 0    ? 0
+                                                               : valid < 16 ? valid
+                                                                            : 16)
+            .store(rows[i] + j);
+      }
+    return;
+  }
+  if (row == 1) {
+    for (int64_t j = 0; j < 32; j += 16)
+      for (int64_t i = 0; i < 32; i += 16) {
+        F32 square[16];
+        for (int64_t q = 0; q < 16; ++q) {
+          const int64_t valid = j + q < n ? m - i : 0;
+          square[q] = F32::load_partial(src + (valid > 0 ? (j + q) * col + i : 0), valid < 0    ? 0
+                                                                                   : valid < 16 ? valid
+                                                                                                : 16);
+        }
+        transpose_square<float>(square);
+        for (int64_t q = 0; q < 16; ++q) square[q].store(rows[i + q] + j);
+      }
+    return;
+  }
+  for (int64_t i = 0; i < 32; ++i)
+    for (int64_t j = 0; j < 32; ++j) rows[i][j] = i < m && j < n ? src[i * row + j * col] : 0.0f;
+}
+
+inline int64_t at_most_32(int64_t n) { return n < 32 ? n : 32; }
+
+// One step of a 2 x 2 block of tiles: accumulators 0 to 3, A in 4 and 5, B in 6 and 7. Each load serves as
+// many of the six products as registers allow.
+inline void load_a(const uint16_t* a, int part) {
+  _tile_loadd(4, a + part * kPart, 64);
+  _tile_loadd(5, a + part * kPart + kTile, 64);
+}
+inline void load_b(const uint16_t* b, int part) {
+  _tile_loadd(6, b + part * kPart, 64);
+  _tile_loadd(7, b + part * kPart + kTile, 64);
+}
+inline void multiply() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+inline void multiply_panels(const uint16_t* a, const uint16_t* b, int64_t steps, Block& sums) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t s = 0; s < steps; ++s, a += kSplitStep, b += kSplitStep) {
+    load_b(b, 0);
+    load_a(a, 2);
+    multiply();
+    load_a(a, 1);
+    multiply();
+    load_b(b, 1);
+    multiply();
+    load_a(a, 0);
+    multiply();
+    load_b(b, 0);
+    multiply();
+    load_b(b, 2);
+    multiply();
+  }
+  _tile_stored(0, &sums[0][0], 128);
+  _tile_stored(1, &sums[0][16], 128);
+  _tile_stored(2, &sums[16][0], 128);
+  _tile_stored(3, &sums[16][16], 128);
+}
+
+}  // namespace
+
+bool split_pack_rows(const SplitPanel& x) {
+  Range range;
+  alignas(64) Block rows;
+  for (int64_t k = 0; k < x.k; k += 32) {
+    uint16_t* dst = x.dst + k / 32 * kSplitStep;
+    gather_block(rows, x.src + k * x.k_stride, x.lanes, at_most_32(x.k - k), x.lane_stride, x.k_stride);
+    for (int64_t i = 0; i < 32; ++i) {
+      const __m512 low = _mm512_load_ps(rows[i]), high = _mm512_load_ps(rows[i] + 16);
+      range.see(low);
+      range.see(high);
+      store_parts(dst + i * 32, split(low, high));
+    }
+  }
+  return range.safe();
+}
+
+bool split_pack_columns(const SplitPanel& x) {
+  Range range;
+  alignas(64) Block rows;
+  alignas(64) uint16_t order[32];  // a0 b0 a1 b1 ... from a0 a1 ... b0 b1 ...
+  for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
+  const __m512i interleave = _mm512_load_si512(order);
+  for (int64_t k = 0; k < x.k; k += 32) {
+    uint16_t* dst = x.dst + k / 32 * kSplitStep;
+    gather_block(rows, x.src + k * x.k_stride, at_most_32(x.k - k), x.lanes, x.k_stride, x.lane_stride);
+    for (int64_t pair = 0; pair < 16; ++pair)
+      for (int64_t tile = 0; tile < 2; ++tile) {
+        const __m512 even = _mm512_load_ps(rows[2 * pair] + 16 * tile),
+                     odd = _mm512_load_ps(rows[2 * pair + 1] + 16 * tile);
+        range.see(even);
+        range.see(odd);
+        Parts parts = split(even, odd);
+        parts.hi = _mm512_permutexvar_epi16(interleave, parts.hi);
+        parts.mid = _mm512_permutexvar_epi16(interleave, parts.mid);
+        parts.lo = _mm512_permutexvar_epi16(interleave, parts.lo);
+        store_parts(dst + tile * kTile + pair * 32, parts);
+      }
+  }
+  return range.safe();
+}
+
+bool split_planes(const float* src, int64_t count, uint16_t* hi, uint16_t* mid, uint16_t* lo) {
+  Range range;
+  for (int64_t i = 0; i < count; i += 32) {
+    const int64_t n = count - i;
+    const __m512 low = load_n(src + i, n).r;
+    const __m512 high = n > 16 ? load_n(src + i + 16, n - 16).r : _mm512_setzero_ps();
+    range.see(low);
+    range.see(high);
+    const Parts parts = split(low, high);
+    const __mmask32 valid = n >= 32 ? ~__mmask32{0} : (__mmask32{1} << n) - 1;
+    _mm512_mask_storeu_epi16(hi + i, valid, parts.hi);
+    _mm512_mask_storeu_epi16(mid + i, valid, parts.mid);
+    _mm512_mask_storeu_epi16(lo + i, valid, parts.lo);
+  }
+  return range.safe();
+}
+
+void split_block(const SplitBlock& x) {
+  configure_tiles();
+  alignas(64) Block sums;
+  for (int64_t j = 0; j < x.n; j += 32) {
+    const uint16_t* b = x.b + j / 32 * x.steps * kSplitStep;
+    const int64_t columns = at_most_32(x.n - j);
+    for (int64_t i = 0; i < x.m; i += 32) {
+      multiply_panels(x.a + i / 32 * x.steps * kSplitStep, b, x.steps, sums);
+      const int64_t rows = at_most_32(x.m - i);
+      for (int64_t r = 0; r < rows; ++r) {
+        float* c = x.c_rows[i + r] + x.column + j;
+        for (int64_t v = 0; v < columns; v += 16) {
+          F32 sum = F32::load(sums[r] + v);
+          if (x.accumulate) sum = load_n(c + v, columns - v) + sum;
+          if (x.bias != nullptr) sum = sum + load_n(x.bias + j + v, columns - v);
+          store_n(c + v, sum, columns - v);
+        }
+      }
+    }
+  }
+  _tile_release();
+}
+
+}  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

@@ -1,0 +1,108 @@
+#include "rushlight/kernels/gemm/split.h"
+
+#include <algorithm>
+
+#include "rushlight/base/parallel.h"
+#include "rushlight/base/scratch.h"
+
+namespace rushlight::kernels {
+namespace {
+
+constexpr int64_t kOuterRows = 2048;    // rows of A packed at a time
+constexpr int64_t kTaskColumns = 256;   // columns of a task
+constexpr int64_t kPanelsPerPiece = 2;  // packed by one piece
+
+int64_t panels_of(int64_t lanes) { return (lanes + kSplitLanes - 1) / kSplitLanes; }
+
+// One block of C, all of whose A and B are packed at once.
+struct Block {
+  const SplitKernel& split;
+  const GemmKernel<float>& fallback;
+  GemmArgs<float> x;
+  uint16_t* a;
+  uint16_t* b;
+  int64_t panel;                             // numbers in a packed panel
+  Scratch<uint8_t> safe_rows, safe_columns;  // by panel
+
+  Block(const SplitKernel& kernel, const GemmKernel<float>& other, const GemmArgs<float>& args, uint16_t* a_,
+        uint16_t* b_)
+      : split(kernel),
+        fallback(other),
+        x(args),
+        a(a_),
+        b(b_),
+        panel(split_steps(args.k) * kSplitStep),
+        safe_rows(panels_of(args.m)),
+        safe_columns(panels_of(args.n)) {}
+
+  void pack() {
+    const int64_t row_panels = panels_of(x.m);
+    parallel_for(row_panels + panels_of(x.n), kPanelsPerPiece, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        if (i < row_panels) {
+          const int64_t first = i * kSplitLanes;
+          safe_rows[i] = split.pack_rows({std::min(kSplitLanes, x.m - first), x.k, x.a + first * x.a_row,
+                                          x.a_row, x.a_col, a + i * panel});
+        } else {
+          const int64_t j = i - row_panels, first = j * kSplitLanes;
+          safe_columns[j] = split.pack_columns({std::min(kSplitLanes, x.n - first), x.k,
+                                                x.b + first * x.b_col, x.b_col, x.b_row, b + j * panel});
+        }
+      }
+    });
+  }
+
+  // Rows [i, i + m) and columns [j, j + n) of the block.
+  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, float* const* rows) {
+    bool safe = true;
+    for (int64_t p = i / kSplitLanes; p < panels_of(i + m); ++p) safe = safe && safe_rows[p];
+    for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
+    if (safe) {
+      split.block({m, n, split_steps(x.k), a + i / kSplitLanes * panel, b + j / kSplitLanes * panel, rows + i,
+                   j, x.accumulate, x.bias == nullptr ? nullptr : x.bias + j});
+      return;
+    }
+    GemmArgs<float> part = x;
+    part.m = m, part.n = n, part.a += i * x.a_row, part.b += j * x.b_col, part.c += i * x.c_row + j;
+    if (part.bias != nullptr) part.bias += j;
+    gemm_with(fallback, part);
+  }
+
+  void run() {
+    pack();
+    Scratch<float*> rows(x.m);
+    for (int64_t i = 0; i < x.m; ++i) rows[i] = x.c + i * x.c_row;
+    const int64_t across = (x.n + kTaskColumns - 1) / kTaskColumns;
+    const int64_t down = (x.m + split.mc - 1) / split.mc;
+    parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t i = task / across * split.mc, j = task % across * kTaskColumns;
+        multiply(i, std::min(split.mc, x.m - i), j, std::min(kTaskColumns, x.n - j), rows.data());
+      }
+    });
+  }
+};
+
+}  // namespace
+
+void run_split(const SplitKernel& split, const GemmKernel<float>& fallback, const GemmArgs<float>& x) {
+  const int64_t steps = split_steps(std::min(split.kc, x.k));
+  Scratch<uint16_t> a(panels_of(std::min(kOuterRows, x.m)) * steps * kSplitStep);
+  Scratch<uint16_t> b(panels_of(std::min(split.nc, x.n)) * steps * kSplitStep);
+  for (int64_t j = 0; j < x.n; j += split.nc)
+    for (int64_t i = 0; i < x.m; i += kOuterRows)
+      for (int64_t p = 0; p < x.k; p += split.kc) {
+        GemmArgs<float> part = x;
+        part.batch = 1;
+        part.m = std::min(kOuterRows, x.m - i), part.n = std::min(split.nc, x.n - j),
+        part.k = std::min(split.kc, x.k - p);
+        part.a += i * x.a_row + p * x.a_col;
+        part.b += p * x.b_row + j * x.b_col;
+        part.c += i * x.c_row + j;
+        part.accumulate = x.accumulate || p > 0;
+        part.bias = x.bias == nullptr || p > 0 ? nullptr : x.bias + j;
+        Block(split, fallback, part, a.data(), b.data()).run();
+      }
+}
+
+}  // namespace rushlight::kernels

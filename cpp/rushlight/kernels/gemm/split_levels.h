@@ -1,0 +1,13 @@
+// Declares what gemm_amx.cpp defines.
+#pragma once
+
+#include "rushlight/kernels/gemm/split.h"
+
+namespace rushlight::kernels::amx {
+
+void split_block(const SplitBlock& x);
+bool split_pack_rows(const SplitPanel& x);
+bool split_pack_columns(const SplitPanel& x);
+bool split_planes(const float* src, int64_t count, uint16_t* hi, uint16_t* mid, uint16_t* lo);
+
+}  // namespace rushlight::kernels::amx
