@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <type_traits>
 #include <vector>
 
 #include "rushlight/base/check.h"
@@ -9,254 +10,133 @@
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/conv2d_levels.h"
 #include "rushlight/kernels/conv2d/skinny.h"
-#include "rushlight/kernels/conv2d/source.h"
+#include "rushlight/kernels/conv2d/split.h"
+#include "rushlight/kernels/conv2d/task.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
 namespace {
 
-#define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, groups, length, outputs, multiple) \
-  {"conv2d_" #type "_" #groups "x" #length "x" #outputs "_" #level,                    \
-   Isa::isa,                                                                           \
-   groups,                                                                             \
-   length,                                                                             \
-   outputs,                                                                            \
-   multiple,                                                                           \
-   LEVEL(&level::conv2d_##type##_##groups##x##length)},
+// clang-format off
+#define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, label, split, groups, length, outputs, multiple) \
+  {"conv2d_" #type "_" label #groups "x" #length "x" #outputs "_" #level, Isa::isa, groups, length, outputs, multiple, \
+   LEVEL(&level::conv2d_##type##_##groups##x##length), split},
+// clang-format on
 
 const ConvKernel<float> kRowsF32[] = {
-#define RUSHLIGHT_CONV_F32(level, LEVEL, isa, ...) RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, __VA_ARGS__)
+#define RUSHLIGHT_CONV_SPLIT(level, LEVEL, isa, ...) \
+  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, "split_", true, __VA_ARGS__)
+#define RUSHLIGHT_CONV_F32(level, LEVEL, isa, ...) \
+  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, "", false, __VA_ARGS__)
 #define RUSHLIGHT_CONV_F64(...)
 #include "rushlight/kernels/conv2d/kernels.inc"
+#undef RUSHLIGHT_CONV_SPLIT
 #undef RUSHLIGHT_CONV_F32
 #undef RUSHLIGHT_CONV_F64
 };
 
 const ConvKernel<double> kRowsF64[] = {
+#define RUSHLIGHT_CONV_SPLIT(...)
 #define RUSHLIGHT_CONV_F32(...)
-#define RUSHLIGHT_CONV_F64(level, LEVEL, isa, ...) RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f64, __VA_ARGS__)
+#define RUSHLIGHT_CONV_F64(level, LEVEL, isa, ...) \
+  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f64, "", false, __VA_ARGS__)
 #include "rushlight/kernels/conv2d/kernels.inc"
+#undef RUSHLIGHT_CONV_SPLIT
 #undef RUSHLIGHT_CONV_F32
 #undef RUSHLIGHT_CONV_F64
 };
 
-constexpr int64_t kSourceBytes = 320 * 1024;  // source rows of one task, within the L2 cache
-constexpr int64_t kTasks = 8;                 // wanted at least, where the work allows
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-struct Tap {
-  int64_t row, col;  // source pixel = output pixel * step + this
-  int64_t weight;    // offset of its plane in the weight
-};
-
-// Output pixel (i, j) = bias + sum over taps, channels of src[i * step_h + tap.row][j * step_w + tap.col] *
-// weight. Forward is one such job; the input gradient is one per residue of the pixel position modulo the
-// stride.
+// Packs one block of outputs to [tap][channel][output]. Where all taps of the kernel are wanted, in their
+// order or backwards, they are read as they lie in memory: next to each other.
 template <class T>
-struct ConvJob {
-  ImageView<const T> src;
-  int64_t src_h, src_w, channels;  // channels of one group
-  int64_t images, groups;
-  int64_t step_h, step_w;
-  std::vector<Tap> taps;  // by rows, then columns, both ascending
-  const T* weight;
-  int64_t weight_group, weight_output, weight_channel;
-  const T* bias;
-  ImageView<T> dst;
-  int64_t out_h, out_w, outputs;  // outputs of one group
-};
-
-// How a job is cut, from its shape alone.
-template <class T>
-struct ConvPlan {
-  int64_t first_row = 0, first_col = 0, tap_rows = 1, tap_cols = 1;  // extent of the taps
-  bool copy = false;  // source rows are copied into padded ones
-  int64_t cols = 0, pitch = 0, row_pitch = 0;
-  int64_t channels = 0;  // inner loop: channels, times the taps of a row where pixels touch
-  std::vector<int64_t> tap_offset;
-  int64_t rows = 0, row_blocks = 0;  // output rows of a task, over all images
-  int64_t output_blocks = 0, blocks_per_task = 0;
-
-  ConvPlan(const ConvJob<T>& job, const ConvKernel<T>& kernel) {
-    place_source(job);
-    merge_taps(job);
-    cut(job, kernel);
+void pack_block(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* weight, int64_t lanes,
+                int64_t width, T* packed) {
+  const auto taps = static_cast<int64_t>(job.taps.size());
+  bool forwards = true, backwards = true;
+  for (int64_t t = 0; t < taps; ++t) {
+    forwards = forwards && job.taps[t].weight == t;
+    backwards = backwards && job.taps[t].weight == taps - 1 - t;
   }
-
-  void place_source(const ConvJob<T>& job) {
-    if (!job.taps.empty()) {
-      const auto [top, bottom] = std::minmax_element(
-          job.taps.begin(), job.taps.end(), [](const Tap& a, const Tap& b) { return a.row < b.row; });
-      const auto [left, right] = std::minmax_element(
-          job.taps.begin(), job.taps.end(), [](const Tap& a, const Tap& b) { return a.col < b.col; });
-      first_row = top->row, first_col = left->col;
-      tap_rows = bottom->row - top->row + 1, tap_cols = right->col - left->col + 1;
-    }
-    cols = (job.out_w - 1) * job.step_w + tap_cols;
-    const bool outside = first_row < 0 || first_col < 0 || first_col + cols > job.src_w ||
-                         first_row + (job.out_h - 1) * job.step_h + tap_rows > job.src_h;
-    const int64_t bytes = job.step_w * job.src.col * static_cast<int64_t>(sizeof(T));
-    copy = !job.taps.empty() && (outside || job.src.channel != 1 || bytes % 2048 == 0);
-    pitch = copy ? padded_pitch<T>(job.channels, job.step_w) : job.src.col;
-    row_pitch = copy ? cols * pitch : job.src.row;
+  if (forwards && job.weight_channel == taps)
+    return gemm.pack(
+        {lanes, width, job.channels * taps, weight, job.weight_output, 1, packed, taps, job.channels});
+  if ((forwards || backwards) && job.weight_output == taps && taps > 1) {
+    const int64_t first = forwards ? 0 : (taps - 1) * job.channels;
+    for (int64_t c = 0; c < job.channels; ++c)
+      gemm.pack({lanes, width, taps, weight + c * job.weight_channel, taps, 1, packed + (first + c) * width,
+                 taps, forwards ? job.channels : -job.channels});
+    return;
   }
-
-  // Taps side by side over touching pixels read one contiguous run: a longer inner loop (the stem has 3
-  // channels).
-  void merge_taps(const ConvJob<T>& job) {
-    const auto beside = [&](size_t i) {
-      return job.taps[i].row == job.taps[i - 1].row && job.taps[i].col == job.taps[i - 1].col + 1;
-    };
-    size_t run = 1;
-    if (pitch == job.channels)
-      while (run < job.taps.size() && beside(run)) ++run;
-    for (size_t i = 1; i < job.taps.size(); ++i)
-      if (i % run != 0 && !beside(i)) run = 1;
-    channels = static_cast<int64_t>(run) * job.channels;
-    for (size_t i = 0; i < job.taps.size(); i += run)
-      tap_offset.push_back((job.taps[i].row - first_row) * row_pitch + (job.taps[i].col - first_col) * pitch);
-  }
-
-  void cut(const ConvJob<T>& job, const ConvKernel<T>& kernel) {
-    const int64_t total = job.images * job.out_h;
-    const int64_t row_bytes = job.step_h * cols * pitch * static_cast<int64_t>(sizeof(T));
-    const int64_t tile = kernel.groups * kernel.length;
-    const int64_t wanted = std::clamp<int64_t>(total * job.out_w / (4 * tile), 1, kTasks);
-    rows = std::clamp<int64_t>(
-        std::min(kSourceBytes / std::max<int64_t>(1, row_bytes), ceil_div(total, wanted)), 1, total);
-    // Whole tiles in a task: a last tile that is not full computes pixels twice.
-    const int64_t runs = ceil_div(job.out_w, kernel.length);
-    while (rows < total && rows * runs % kernel.groups != 0 && rows % kernel.groups != 0) ++rows;
-    row_blocks = ceil_div(total, rows);
-    output_blocks = ceil_div(job.outputs, kernel.outputs);
-    const int64_t splits = std::clamp<int64_t>(ceil_div(kTasks, row_blocks * job.groups), 1, output_blocks);
-    blocks_per_task = ceil_div(output_blocks, splits);
-  }
-};
+  for (int64_t t = 0; t < taps; ++t)
+    gemm.pack({lanes, width, job.channels, weight + job.taps[t].weight, job.weight_output, job.weight_channel,
+               packed + t * job.channels * width});
+}
 
 // [group][block of outputs][tap][channel][output]
 template <class T>
 void pack_weights(const ConvJob<T>& job, const ConvKernel<T>& kernel, int64_t blocks, T* packed) {
-  const auto pack = select_gemm<T>(kernel.isa).pack;
-  const int64_t taps = static_cast<int64_t>(job.taps.size());
-  const int64_t plane = job.channels * kernel.outputs;
+  const GemmKernel<T>& gemm = select_gemm<T>(kernel.isa);
+  const int64_t size = static_cast<int64_t>(job.taps.size()) * job.channels * kernel.outputs;
   parallel_for(job.groups * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % blocks * kernel.outputs;
-      const T* weight = job.weight + i / blocks * job.weight_group + first * job.weight_output;
-      for (int64_t t = 0; t < taps; ++t)
-        pack({std::min(kernel.outputs, job.outputs - first), kernel.outputs, job.channels,
-              weight + job.taps[t].weight, job.weight_output, job.weight_channel,
-              packed + (i * taps + t) * plane});
+      pack_block(job, gemm, job.weight + i / blocks * job.weight_group + first * job.weight_output,
+                 std::min(kernel.outputs, job.outputs - first), kernel.outputs, packed + i * size);
     }
   });
 }
 
-// One task: some output rows (of one or several images) of one group, for some blocks of outputs.
 template <class T>
-class ConvTask {
- public:
-  ConvTask(const ConvJob<T>& job, const ConvPlan<T>& plan, const ConvKernel<T>& kernel, int64_t group,
-           int64_t first, int64_t count)
-      : job_(job),
-        plan_(plan),
-        kernel_(kernel),
-        group_(group),
-        runs_(ceil_div(job.out_w, kernel.length)),
-        tiles_(ceil_div(count * runs_, kernel.groups)),
-        src_(tiles_ * kernel.groups),
-        dst_(tiles_ * kernel.groups),
-        buffer_(plan.copy ? buffer_rows(first, count) * plan.row_pitch : 0) {
-    collect_runs(first, count);
+void run_task(const ConvJob<T>& job, const ConvPlan<T>& plan, const ConvKernel<T>& kernel, int64_t group,
+              ConvTask<T>& task, const T* packed, int64_t first_block, int64_t last_block) {
+  const int64_t block_size = static_cast<int64_t>(job.taps.size()) * job.channels * kernel.outputs;
+  for (int64_t block = first_block; block < last_block; ++block) {
+    const int64_t output = block * kernel.outputs;
+    kernel.block({task.tiles(), task.src(), task.dst(), static_cast<int64_t>(plan.tap_offset.size()),
+                  plan.tap_offset.data(), plan.channels, job.step_w * plan.pitch, job.dst.col,
+                  group * job.outputs + output, packed + (group * plan.output_blocks + block) * block_size,
+                  std::min(kernel.outputs, job.outputs - output),
+                  job.bias == nullptr ? nullptr : job.bias + group * job.outputs + output});
   }
+}
 
-  void run(const T* packed, int64_t first_block, int64_t last_block) {
-    const int64_t block_size = static_cast<int64_t>(job_.taps.size()) * job_.channels * kernel_.outputs;
-    for (int64_t block = first_block; block < last_block; ++block) {
-      const int64_t output = block * kernel_.outputs;
-      kernel_.block({tiles_, src_.data(), dst_.data(), static_cast<int64_t>(plan_.tap_offset.size()),
-                     plan_.tap_offset.data(), plan_.channels, job_.step_w * plan_.pitch, job_.dst.col,
-                     group_ * job_.outputs + output,
-                     packed + (group_ * plan_.output_blocks + block) * block_size,
-                     std::min(kernel_.outputs, job_.outputs - output),
-                     job_.bias == nullptr ? nullptr : job_.bias + group_ * job_.outputs + output});
-    }
-  }
-
- private:
-  // Source rows for `count` output rows of one image.
-  int64_t source_rows(int64_t count) const { return (count - 1) * job_.step_h + plan_.tap_rows; }
-
-  int64_t buffer_rows(int64_t first, int64_t count) const {
-    int64_t rows = 0;
-    for (int64_t r = first; r < first + count;) {
-      const int64_t part = std::min(job_.out_h - r % job_.out_h, first + count - r);
-      rows += source_rows(part);
-      r += part;
-    }
-    return rows;
-  }
-
-  // Fills src_ and dst_: a pointer for every run of pixels, copying source rows where the plan says so.
-  void collect_runs(int64_t first, int64_t count) {
-    T* free_rows = buffer_.data();
-    const T* source = job_.src.data + group_ * job_.channels * job_.src.channel;
-    const ImageView<const T> view{source, job_.src.image, job_.src.row, job_.src.col, job_.src.channel};
-    int64_t filled = 0;
-    for (int64_t r = first; r < first + count;) {
-      const int64_t image = r / job_.out_h;
-      const int64_t row = r % job_.out_h;
-      const int64_t part = std::min(job_.out_h - row, first + count - r);
-      const T* origin = source + image * job_.src.image +
-                        (row * job_.step_h + plan_.first_row) * job_.src.row + plan_.first_col * job_.src.col;
-      if (plan_.copy) {
-        origin = free_rows;
-        for (int64_t i = 0; i < source_rows(part); ++i, free_rows += plan_.row_pitch)
-          copy_source_row(view, job_.src_h, job_.src_w, job_.channels, image,
-                          row * job_.step_h + plan_.first_row + i, plan_.first_col, plan_.cols, plan_.pitch,
-                          free_rows);
-      }
-      for (int64_t i = 0; i < part; ++i)
-        for (int64_t run = 0; run < runs_; ++run, ++filled) {
-          // The last run of a row overlaps the one before it if the width does not divide.
-          const int64_t col = std::min(run * kernel_.length, job_.out_w - kernel_.length);
-          src_[filled] = origin + i * job_.step_h * plan_.row_pitch + col * job_.step_w * plan_.pitch;
-          dst_[filled] =
-              job_.dst.data + image * job_.dst.image + (row + i) * job_.dst.row + col * job_.dst.col;
-        }
-      r += part;
-    }
-    for (; filled < tiles_ * kernel_.groups; ++filled) {
-      src_[filled] = src_[filled - 1];
-      dst_[filled] = dst_[filled - 1];
-    }
-  }
-
-  const ConvJob<T>& job_;
-  const ConvPlan<T>& plan_;
-  const ConvKernel<T>& kernel_;
-  const int64_t group_, runs_, tiles_;
-  Scratch<const T*> src_;
-  Scratch<T*> dst_;
-  Scratch<T> buffer_;
-};
+// A single tap that stays inside the source reads every step-th pixel only: a dense source with wider
+// strides.
+template <class T>
+ConvJob<T> dense(ConvJob<T> job) {
+  if (job.taps.size() != 1) return job;
+  const Tap tap = job.taps[0];
+  if (tap.row < 0 || tap.col < 0 || tap.row + (job.out_h - 1) * job.step_h >= job.src_h ||
+      tap.col + (job.out_w - 1) * job.step_w >= job.src_w)
+    return job;
+  job.src.data += tap.row * job.src.row + tap.col * job.src.col;
+  job.src.row *= job.step_h, job.src.col *= job.step_w;
+  job.src_h = job.out_h, job.src_w = job.out_w;
+  job.step_h = job.step_w = 1;
+  job.taps[0].row = job.taps[0].col = 0;
+  return job;
+}
 
 template <class T>
-void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
+void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& given) {
+  const ConvJob<T> job = dense(given);
   const int64_t total = job.images * job.out_h;
   if (total == 0 || job.out_w == 0 || job.outputs == 0) return;
-  const ConvPlan<T> plan(job, kernel);
+  const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
   const int64_t taps = static_cast<int64_t>(job.taps.size());
   Scratch<T> packed(job.groups * plan.output_blocks * taps * job.channels * kernel.outputs);
   pack_weights(job, kernel, plan.output_blocks, packed.data());
+  if constexpr (std::is_same_v<T, float>)
+    if (kernel.split && split_conv_fits(job) && run_split_conv(job, packed.data())) return;
   const int64_t splits = ceil_div(plan.output_blocks, plan.blocks_per_task);
   parallel_for(job.groups * plan.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t row = task / splits % plan.row_blocks * plan.rows;
-      const int64_t block = task % splits * plan.blocks_per_task;
-      ConvTask<T>(job, plan, kernel, task / splits / plan.row_blocks, row, std::min(plan.rows, total - row))
-          .run(packed.data(), block, std::min(block + plan.blocks_per_task, plan.output_blocks));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t group = i / splits / plan.row_blocks;
+      const int64_t row = i / splits % plan.row_blocks * plan.rows;
+      const int64_t block = i % splits * plan.blocks_per_task;
+      ConvTask<T> task(job, plan, kernel.groups, kernel.length, group, row, std::min(plan.rows, total - row));
+      run_task(job, plan, kernel, group, task, packed.data(), block,
+               std::min(block + plan.blocks_per_task, plan.output_blocks));
     }
   });
 }

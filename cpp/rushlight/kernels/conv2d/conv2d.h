@@ -3,7 +3,7 @@
 //
 // Activations are read through any strides (channels-last is fastest) and written channels-last; weights are
 // OIHW. Forward and input gradient are the same computation, an implicit matrix product whose rows are the
-// pixels of a register tile: see ConvJob in conv2d.cpp. The weight gradient reuses the GEMM's register tiles.
+// pixels of a register tile: see job.h. The weight gradient reuses the GEMM's register tiles.
 #pragma once
 
 #include <cstdint>
@@ -88,6 +88,7 @@ struct ConvKernel {
   int64_t outputs;                     // NR
   int64_t width_multiple;              // used for output widths that are a multiple of this
   void (*block)(const ConvBlock<T>&);  // null where the compiler cannot build the level
+  bool split;                          // tiles take over where they are faster: see Note [Split products]
 };
 
 // Every row for T, best first; the last fits any width at any level.

@@ -11,6 +11,8 @@
   RUSHLIGHT_DECLARE_CONV(level, float, f32, groups, length)
 #define RUSHLIGHT_CONV_F64(level, LEVEL, isa, groups, length, ...) \
   RUSHLIGHT_DECLARE_CONV(level, double, f64, groups, length)
+#define RUSHLIGHT_CONV_SPLIT(...)
 #include "rushlight/kernels/conv2d/kernels.inc"
 #undef RUSHLIGHT_CONV_F32
 #undef RUSHLIGHT_CONV_F64
+#undef RUSHLIGHT_CONV_SPLIT

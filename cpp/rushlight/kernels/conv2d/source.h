@@ -16,6 +16,13 @@ int64_t padded_pitch(int64_t channels, int64_t step) {
   return bytes % 1024 == 0 ? channels + 64 / static_cast<int64_t>(sizeof(T)) : channels;
 }
 
+// The same for bfloat16 tiles: rows of whole cache lines, not too regularly apart.
+inline int64_t tile_pitch(int64_t channels) {
+  if (channels < 32) return channels;
+  const int64_t whole = (channels + 31) / 32 * 32;
+  return whole % 256 == 0 ? whole + 32 : whole;
+}
+
 // Copies columns [col, col + cols) of one row, any part of which may lie outside the image (zeros), to
 // dst[column * pitch + channel].
 template <class T>
@@ -29,9 +36,13 @@ void copy_source_row(const ImageView<const T>& src, int64_t h, int64_t w, int64_
   const T* from = src.data + image * src.image + row * src.row + (col + begin) * src.col;
   T* to = dst + begin * pitch;
   if (src.channel == 1) {
-    for (int64_t i = begin; i < end; ++i, from += src.col, to += pitch) std::copy(from, from + channels, to);
+    for (int64_t i = begin; i < end; ++i, from += src.col, to += pitch) {
+      std::copy(from, from + channels, to);
+      std::fill(to + channels, to + pitch, T(0));
+    }
     return;
   }
+  if (pitch > channels) std::fill(dst + begin * pitch, dst + end * pitch, T(0));
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t i = 0; i < end - begin; ++i) to[i * pitch + c] = from[c * src.channel + i * src.col];
 }

@@ -22,7 +22,8 @@ const SplitKernel kSplitAmx{128,
                             RUSHLIGHT_AMX(&amx::split_block),
                             RUSHLIGHT_AMX(&amx::split_pack_rows),
                             RUSHLIGHT_AMX(&amx::split_pack_columns),
-                            RUSHLIGHT_AMX(&amx::split_planes)};
+                            RUSHLIGHT_AMX(&amx::split_planes),
+                            RUSHLIGHT_AMX(&amx::split_gather)};
 
 // clang-format off
 #define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, type, label, split, mr, nr, mc, kc, nc) \

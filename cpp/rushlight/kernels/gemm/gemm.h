@@ -76,6 +76,7 @@ struct GemmPanel {
   const T* src;
   int64_t lane_stride, k_stride;
   T* dst;
+  int64_t period = 1, apart = 0;
 };
 
 struct SplitKernel;

@@ -104,11 +104,17 @@ inline void gather_block(Block& rows, const float* src, int64_t m, int64_t n, in
 
 inline int64_t at_most_32(int64_t n) { return n < 32 ? n : 32; }
 
-// One step of a 2 x 2 block of tiles: accumulators 0 to 3, A in 4 and 5, B in 6 and 7. Each load serves as
-// many of the six products as registers allow.
-inline void load_a(const uint16_t* a, int part) {
-  _tile_loadd(4, a + part * kPart, 64);
-  _tile_loadd(5, a + part * kPart + kTile, 64);
+// Where a pair of tiles of A is.
+struct TilePair {
+  const uint16_t* first;
+  const uint16_t* second;
+};
+
+// A step of a 2 x 2 block of tiles: accumulators 0 to 3, A in 4 and 5, B in 6 and 7. Each load serves as many
+// of the six products as registers allow.
+inline void load_a(const TilePair& a, int64_t offset, int64_t row) {
+  _tile_loadd(4, a.first + offset, row);
+  _tile_loadd(5, a.second + offset, row);
 }
 inline void load_b(const uint16_t* b, int part) {
   _tile_loadd(6, b + part * kPart, 64);
@@ -121,20 +127,21 @@ inline void multiply() {
   _tile_dpbf16ps(3, 5, 7);
 }
 
-inline void multiply_panels(const uint16_t* a, const uint16_t* b, int64_t steps, Block& sums) {
+inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16_t* b, Block& sums) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (int64_t s = 0; s < steps; ++s, a += kSplitStep, b += kSplitStep) {
+  for (int64_t s = 0; s < x.steps; ++s, b += kSplitStep) {
+    const int64_t hi = x.a_step[s];
     load_b(b, 0);
-    load_a(a, 2);
+    load_a(a, hi + 2 * x.a_part, x.a_row);
     multiply();
-    load_a(a, 1);
+    load_a(a, hi + x.a_part, x.a_row);
     multiply();
     load_b(b, 1);
     multiply();
-    load_a(a, 0);
+    load_a(a, hi, x.a_row);
     multiply();
     load_b(b, 0);
     multiply();
@@ -190,7 +197,7 @@ bool split_pack_columns(const SplitPanel& x) {
   return range.safe();
 }
 
-bool split_planes(const float* src, int64_t count, uint16_t* hi, uint16_t* mid, uint16_t* lo) {
+bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* planes) {
   Range range;
   for (int64_t i = 0; i < count; i += 32) {
     const int64_t n = count - i;
@@ -200,11 +207,24 @@ bool split_planes(const float* src, int64_t count, uint16_t* hi, uint16_t* mid, 
     range.see(high);
     const Parts parts = split(low, high);
     const __mmask32 valid = n >= 32 ? ~__mmask32{0} : (__mmask32{1} << n) - 1;
-    _mm512_mask_storeu_epi16(hi + i, valid, parts.hi);
-    _mm512_mask_storeu_epi16(mid + i, valid, parts.mid);
-    _mm512_mask_storeu_epi16(lo + i, valid, parts.lo);
+    _mm512_mask_storeu_epi16(planes + i, valid, parts.hi);
+    _mm512_mask_storeu_epi16(planes + plane + i, valid, parts.mid);
+    _mm512_mask_storeu_epi16(planes + 2 * plane + i, valid, parts.lo);
   }
   return range.safe();
+}
+
+void split_gather(const SplitGather& x) {
+  for (int64_t first = 0; first < x.rows; first += 32) {
+    uint16_t* dst = x.dst + first / 32 * x.steps * kSplitStep;
+    const int64_t rows = at_most_32(x.rows - first);
+    for (int64_t s = 0; s < x.steps; ++s, dst += kSplitStep)
+      for (int64_t r = 0; r < rows; ++r) {
+        const uint16_t* src = x.planes + x.row_offset[first + r] + x.step_offset[s];
+        store_parts(dst + r * 32, {_mm512_loadu_si512(src), _mm512_loadu_si512(src + x.plane),
+                                   _mm512_loadu_si512(src + 2 * x.plane)});
+      }
+  }
 }
 
 void split_block(const SplitBlock& x) {
@@ -214,9 +234,11 @@ void split_block(const SplitBlock& x) {
     const uint16_t* b = x.b + j / 32 * x.steps * kSplitStep;
     const int64_t columns = at_most_32(x.n - j);
     for (int64_t i = 0; i < x.m; i += 32) {
-      multiply_panels(x.a + i / 32 * x.steps * kSplitStep, b, x.steps, sums);
+      const uint16_t* const* tiles = x.a_tiles + i / 16;
+      multiply_panels(x, {tiles[0], tiles[x.m - i > 16 ? 1 : 0]}, b, sums);
       const int64_t rows = at_most_32(x.m - i);
       for (int64_t r = 0; r < rows; ++r) {
+        if (x.c_rows[i + r] == nullptr) continue;
         float* c = x.c_rows[i + r] + x.column + j;
         for (int64_t v = 0; v < columns; v += 16) {
           F32 sum = F32::load(sums[r] + v);

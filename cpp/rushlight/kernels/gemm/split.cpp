@@ -53,13 +53,15 @@ struct Block {
   }
 
   // Rows [i, i + m) and columns [j, j + n) of the block.
-  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, float* const* rows) {
+  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, float* const* rows, const uint16_t* const* tiles,
+                const int64_t* steps) {
     bool safe = true;
     for (int64_t p = i / kSplitLanes; p < panels_of(i + m); ++p) safe = safe && safe_rows[p];
     for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
     if (safe) {
-      split.block({m, n, split_steps(x.k), a + i / kSplitLanes * panel, b + j / kSplitLanes * panel, rows + i,
-                   j, x.accumulate, x.bias == nullptr ? nullptr : x.bias + j});
+      split.block({m, n, split_steps(x.k), tiles + i / 16, 64, kSplitStep / 3, steps,
+                   b + j / kSplitLanes * panel, rows + i, j, x.accumulate,
+                   x.bias == nullptr ? nullptr : x.bias + j});
       return;
     }
     GemmArgs<float> part = x;
@@ -72,12 +74,17 @@ struct Block {
     pack();
     Scratch<float*> rows(x.m);
     for (int64_t i = 0; i < x.m; ++i) rows[i] = x.c + i * x.c_row;
+    Scratch<const uint16_t*> tiles(2 * panels_of(x.m));
+    for (int64_t i = 0; i < 2 * panels_of(x.m); ++i) tiles[i] = a + i / 2 * panel + i % 2 * (kSplitStep / 6);
+    Scratch<int64_t> steps(split_steps(x.k));
+    for (int64_t s = 0; s < split_steps(x.k); ++s) steps[s] = s * kSplitStep;
     const int64_t across = (x.n + kTaskColumns - 1) / kTaskColumns;
     const int64_t down = (x.m + split.mc - 1) / split.mc;
     parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t i = task / across * split.mc, j = task % across * kTaskColumns;
-        multiply(i, std::min(split.mc, x.m - i), j, std::min(kTaskColumns, x.n - j), rows.data());
+        multiply(i, std::min(split.mc, x.m - i), j, std::min(kTaskColumns, x.n - j), rows.data(),
+                 tiles.data(), steps.data());
       }
     });
   }

@@ -33,15 +33,30 @@ struct SplitPanel {
   uint16_t* dst;  // split_steps(k) * kSplitStep, aligned to 64 bytes
 };
 
-// c_rows[i][column] (+)= A B + bias over `steps` steps, for packed panels of A and B one after the other.
+// c_rows[i][column + j] (+)= A B + bias over `steps` steps. Row i of A is row i % 16 of tile i / 16; part q
+// of step s of a tile is 16 rows of 32 numbers, a_row bytes apart, from a_tiles[tile] + q * a_part +
+// a_step[s] on.
 struct SplitBlock {
   int64_t m, n, steps;
-  const uint16_t* a;
-  const uint16_t* b;
-  float* const* c_rows;  // m rows
-  int64_t column;        // the block's first
+  const uint16_t* const* a_tiles;
+  int64_t a_row, a_part;
+  const int64_t* a_step;
+  const uint16_t* b;     // packed panels, one after the other
+  float* const* c_rows;  // m rows; null: the result is dropped
+  int64_t column;
   bool accumulate;
   const float* bias;  // from the block's first column, or null
+};
+
+// Builds packed panels of A, one after the other, from split planes: row r, step s, part q is the 32 numbers
+// at planes + q * plane + row_offset[r] + step_offset[s].
+struct SplitGather {
+  int64_t rows, steps;
+  const uint16_t* planes;
+  int64_t plane;
+  const int64_t* row_offset;
+  const int64_t* step_offset;
+  uint16_t* dst;
 };
 
 struct SplitKernel {
@@ -50,8 +65,10 @@ struct SplitKernel {
   // Return false if a value is outside +-kSplitLimit.
   bool (*pack_rows)(const SplitPanel&);
   bool (*pack_columns)(const SplitPanel&);
-  // Splits `count` numbers into three planes; false if a value is outside +-kSplitLimit.
-  bool (*split)(const float* src, int64_t count, uint16_t* hi, uint16_t* mid, uint16_t* lo);
+  // Splits `count` numbers into three planes of `plane` numbers each; false if a value is outside
+  // +-kSplitLimit.
+  bool (*split)(const float* src, int64_t count, int64_t plane, uint16_t* planes);
+  void (*gather)(const SplitGather&);
 };
 
 // One product (args.batch is ignored) with strides as in gemm_with.

@@ -8,6 +8,7 @@ namespace rushlight::kernels::amx {
 void split_block(const SplitBlock& x);
 bool split_pack_rows(const SplitPanel& x);
 bool split_pack_columns(const SplitPanel& x);
-bool split_planes(const float* src, int64_t count, uint16_t* hi, uint16_t* mid, uint16_t* lo);
+bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* planes);
+void split_gather(const SplitGather& x);
 
 }  // namespace rushlight::kernels::amx

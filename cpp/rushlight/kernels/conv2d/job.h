@@ -1,0 +1,33 @@
+// What forward and the input gradient have in common.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "rushlight/kernels/conv2d/conv2d.h"
+
+namespace rushlight::kernels {
+
+struct Tap {
+  int64_t row, col;  // source pixel = output pixel * step + this
+  int64_t weight;    // offset of its plane in the weight
+};
+
+// Output pixel (i, j) = bias + sum over taps, channels of src[i * step_h + tap.row][j * step_w + tap.col] *
+// weight. Forward is one such job; the input gradient is one per residue of the pixel position modulo the
+// stride.
+template <class T>
+struct ConvJob {
+  ImageView<const T> src;
+  int64_t src_h, src_w, channels;  // channels of one group
+  int64_t images, groups;
+  int64_t step_h, step_w;
+  std::vector<Tap> taps;  // by rows, then columns, both ascending
+  const T* weight;
+  int64_t weight_group, weight_output, weight_channel;
+  const T* bias;
+  ImageView<T> dst;
+  int64_t out_h, out_w, outputs;  // outputs of one group
+};
+
+}  // namespace rushlight::kernels

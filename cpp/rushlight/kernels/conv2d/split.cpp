@@ -1,0 +1,172 @@
+#include "rushlight/kernels/conv2d/split.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "rushlight/base/parallel.h"
+#include "rushlight/kernels/conv2d/task.h"
+#include "rushlight/kernels/gemm/split.h"
+
+namespace rushlight::kernels {
+namespace {
+
+constexpr int64_t kChain = 18;    // steps summed in tiles before they join the sum in memory
+constexpr int64_t kPixels = 128;  // in a row of tiles: with a chain's weights they fit the L2 cache
+constexpr int64_t kTileRows = 16;
+
+// Where the steps of the inner loop are, and the packed weights: [group][chain][block of outputs][step].
+class SplitConv {
+ public:
+  SplitConv(const ConvJob<float>& job, const float* weights)
+      : job_(job),
+        plan_(job, kSplitLanes, 1, kSplitLanes, true),
+        split_(*select_gemm<float>(Isa::Amx).split),
+        total_(job.images * job.out_h),
+        steps_(static_cast<int64_t>(plan_.tap_offset.size()) * split_steps(plan_.channels)),
+        packed_(job.groups * plan_.output_blocks * steps_ * kSplitStep) {
+    for (const int64_t offset : plan_.tap_offset)
+      for (int64_t c = 0; c < plan_.channels; c += kSplitDepth) step_offset_.push_back(offset + c);
+    pack(weights);
+  }
+
+  bool run() {
+    const int64_t splits = ceil_div(plan_.output_blocks, plan_.blocks_per_task);
+    parallel_for(job_.groups * plan_.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i) {
+        const int64_t row = i / splits % plan_.row_blocks * plan_.rows;
+        run_task(i / splits / plan_.row_blocks, row, i % splits * plan_.blocks_per_task);
+      }
+    });
+    return safe_.load();
+  }
+
+ private:
+  // Packed weights of one chain of steps, from one block of outputs on.
+  uint16_t* packed(int64_t group, int64_t first_step, int64_t block) {
+    const int64_t count = std::min(kChain, steps_ - first_step);
+    return packed_.data() +
+           (group * plan_.output_blocks * steps_ + first_step * plan_.output_blocks + block * count) *
+               kSplitStep;
+  }
+
+  void pack(const float* weights) {
+    const int64_t runs = static_cast<int64_t>(plan_.tap_offset.size()), per_run = split_steps(plan_.channels);
+    parallel_for(job_.groups * plan_.output_blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t group = i / plan_.output_blocks, block = i % plan_.output_blocks;
+        for (int64_t s = 0; s < steps_; ++s) {
+          const int64_t channel = s % per_run * kSplitDepth;
+          const float* src = weights + ((i * runs + s / per_run) * plan_.channels + channel) * kSplitLanes;
+          const bool fine = split_.pack_columns(
+              {kSplitLanes, std::min(kSplitDepth, plan_.channels - channel), src, 1, kSplitLanes,
+               packed(group, s / kChain * kChain, block) + s % kChain * kSplitStep});
+          if (!fine) safe_.store(false);
+        }
+      }
+    });
+  }
+
+  void run_task(int64_t group, int64_t first_row, int64_t first_block) {
+    ConvTask<float> task(job_, plan_, kSplitLanes, 1, group, first_row,
+                         std::min(plan_.rows, total_ - first_row));
+    const int64_t plane = task.buffer_size();
+    // Tiles may read beyond their pixels and channels: into the next plane, or into zeros.
+    const int64_t beyond = 16 * plan_.pitch + kSplitDepth;
+    Scratch<uint16_t> planes(3 * plane + beyond);
+    std::fill_n(planes.data() + 3 * plane, beyond, uint16_t{0});
+    if (!split_.split(task.buffer(), plane, plane, planes.data())) {
+      safe_.store(false);
+      return;
+    }
+    if (job_.step_h == 1 && job_.step_w == 1 && 5 * plan_.cols <= 6 * job_.out_w)
+      multiply_in_place(task, planes.data(), plane, group, first_block);
+    else
+      multiply_gathered(task, planes.data(), plane, group, first_block);
+  }
+
+  // Consecutive positions of the padded source are consecutive rows of a tile. Those between the rows of the
+  // result are computed for nothing, which is less than gathering costs.
+  void multiply_in_place(ConvTask<float>& task, const uint16_t* planes, int64_t plane, int64_t group,
+                         int64_t block) {
+    const int64_t width = task.runs_in_row(), rows = task.runs() / width;
+    const auto start = [&](int64_t row) { return task.src()[row * width] - task.buffer(); };
+    std::vector<const uint16_t*> tiles;
+    std::vector<float*> results;
+    for (int64_t row = 0, end = 1; row < rows; row = end++) {
+      while (end < rows && start(end) - start(end - 1) == plan_.row_pitch) ++end;  // of one image
+      for (int64_t first = 0; first < (end - row - 1) * plan_.cols + width; first += kTileRows) {
+        tiles.push_back(planes + start(row) + first * plan_.pitch);
+        for (int64_t position = first; position < first + kTileRows; ++position) {
+          const int64_t r = row + position / plan_.cols, col = position % plan_.cols;
+          results.push_back(r < end && col < width ? task.dst()[r * width + col] : nullptr);
+        }
+      }
+    }
+    const auto count = static_cast<int64_t>(tiles.size());
+    for (int64_t tile = 0; tile < count; tile += kPixels / kTileRows) {
+      const int64_t pixels = std::min(kPixels, (count - tile) * kTileRows);
+      for (int64_t s = 0; s < steps_; s += kChain)
+        multiply({pixels, 0, 0, tiles.data() + tile, plan_.pitch * 2, plane, step_offset_.data() + s, nullptr,
+                  results.data() + tile * kTileRows, 0, false, nullptr},
+                 s, group, block);
+    }
+  }
+
+  void multiply_gathered(ConvTask<float>& task, const uint16_t* planes, int64_t plane, int64_t group,
+                         int64_t block) {
+    Scratch<int64_t> offsets(task.runs());
+    for (int64_t i = 0; i < task.runs(); ++i) offsets[i] = task.src()[i] - task.buffer();
+    Scratch<uint16_t> gathered(kPixels * kChain * kSplitStep / kSplitLanes);
+    int64_t steps[kChain];
+    for (int64_t s = 0; s < kChain; ++s) steps[s] = s * kSplitStep;
+    const uint16_t* tiles[kPixels / kTileRows];
+    for (int64_t pixel = 0; pixel < task.runs(); pixel += kPixels) {
+      const int64_t pixels = std::min(kPixels, task.runs() - pixel);
+      for (int64_t s = 0; s < steps_; s += kChain) {
+        const int64_t count = std::min(kChain, steps_ - s);
+        split_.gather(
+            {pixels, count, planes, plane, &offsets[pixel], step_offset_.data() + s, gathered.data()});
+        for (int64_t i = 0; i < kPixels / kTileRows; ++i)
+          tiles[i] = gathered.data() + i / 2 * count * kSplitStep + i % 2 * (kSplitStep / 6);
+        multiply(
+            {pixels, 0, 0, tiles, 64, kSplitStep / 3, steps, nullptr, task.dst() + pixel, 0, false, nullptr},
+            s, group, block);
+      }
+    }
+  }
+
+  // Completes `x`, which tells the pixels, with the weights of a chain of steps and the outputs from a block
+  // on.
+  void multiply(SplitBlock x, int64_t first_step, int64_t group, int64_t first_block) {
+    const int64_t last_block = std::min(first_block + plan_.blocks_per_task, plan_.output_blocks);
+    x.column = group * job_.outputs + first_block * kSplitLanes;
+    x.n = std::min(job_.outputs, last_block * kSplitLanes) - first_block * kSplitLanes;
+    x.steps = std::min(kChain, steps_ - first_step);
+    x.b = packed(group, first_step, first_block);
+    x.accumulate = first_step > 0;
+    if (first_step == 0 && job_.bias != nullptr) x.bias = job_.bias + x.column;
+    split_.block(x);
+  }
+
+  const ConvJob<float>& job_;
+  const ConvPlan<float> plan_;
+  const SplitKernel& split_;
+  const int64_t total_, steps_;
+  std::vector<int64_t> step_offset_;
+  Scratch<uint16_t> packed_;
+  std::atomic<bool> safe_{true};
+};
+
+}  // namespace
+
+bool split_conv_fits(const ConvJob<float>& job) {
+  const auto taps = static_cast<int64_t>(job.taps.size());
+  const int64_t depth = taps * job.channels;
+  const bool whole_steps = job.channels >= 24 || (job.channels >= 12 && depth >= 96);
+  return whole_steps && job.outputs >= 24 && job.images * job.out_h * job.out_w >= 256 &&
+         taps * job.outputs >= 128 * job.step_h * job.step_w;
+}
+
+bool run_split_conv(const ConvJob<float>& job, const float* weights) { return SplitConv(job, weights).run(); }
+
+}  // namespace rushlight::kernels
