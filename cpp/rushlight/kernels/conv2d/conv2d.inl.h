@@ -44,32 +44,67 @@ inline void multiply_pixels(const char* const (&src)[kGroups], const PixelSteps&
     multiply_pixels<T, kGroups, kLength, kVecs, kPixel + 1>(src, steps, weight, sum);
 }
 
+// Products summed in registers before they join the sum in memory: the error of one long chain would be
+// several times that of partial sums.
+constexpr int64_t kChain = 256;
+
+template <class T, int kRows, int kVecs>
+inline void join_sums(Vec<T> (&sum)[kRows][kVecs], T* total, bool first) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVecs; ++v) {
+      T* place = total + (i * kVecs + v) * Vec<T>::kLanes;
+      (first ? sum[i][v] : Vec<T>::load(place) + sum[i][v]).store(place);
+      sum[i][v] = Vec<T>(T(0));
+    }
+}
+
 template <class T, int kGroups, int kLength, int kVecs, int kOutputs>
 inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst) {
   constexpr int64_t kLanes = Vec<T>::kLanes;
+  constexpr int kRows = kGroups * kLength;
   const int64_t last = x.columns - (kVecs - 1) * kLanes;
-  Vec<T> sum[kGroups * kLength][kVecs];
+  T total[kRows * kVecs * kLanes];
+  Vec<T> sum[kRows][kVecs];
 #pragma GCC unroll 4
   for (int v = 0; v < kVecs; ++v) {
     const Vec<T> start =
         x.bias == nullptr ? Vec<T>(T(0)) : load_n(x.bias + v * kLanes, v == kVecs - 1 ? last : kLanes);
 #pragma GCC unroll 16
-    for (int i = 0; i < kGroups * kLength; ++i) sum[i][v] = start;
+    for (int i = 0; i < kRows; ++i) sum[i][v] = start;
   }
   const PixelSteps steps(x.src_step * static_cast<ptrdiff_t>(sizeof(T)));
   const T* w = x.weight;
+  int64_t chain = 0;
+  bool joined = false;
   for (int64_t t = 0; t < x.taps; ++t) {
     const char* p[kGroups];
 #pragma GCC unroll 8
     for (int g = 0; g < kGroups; ++g) p[g] = reinterpret_cast<const char*>(src[g] + x.tap_offset[t]);
-    for (int64_t c = 0; c < x.channels; ++c, w += kOutputs) {
-      Vec<T> weight[kVecs];
+    for (int64_t c = 0; c < x.channels;) {
+      const int64_t count = x.channels - c < kChain - chain ? x.channels - c : kChain - chain;
+      for (int64_t i = 0; i < count; ++i, w += kOutputs) {
+        Vec<T> weight[kVecs];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVecs; ++v) weight[v] = Vec<T>::load(w + v * kLanes);
-      multiply_pixels<T, kGroups, kLength, kVecs>(p, steps, weight, sum);
+        for (int v = 0; v < kVecs; ++v) weight[v] = Vec<T>::load(w + v * kLanes);
+        multiply_pixels<T, kGroups, kLength, kVecs>(p, steps, weight, sum);
 #pragma GCC unroll 8
-      for (int g = 0; g < kGroups; ++g) p[g] += sizeof(T);
+        for (int g = 0; g < kGroups; ++g) p[g] += sizeof(T);
+      }
+      c += count;
+      chain += count;
+      if (chain < kChain) continue;
+      join_sums(sum, total, !joined);
+      joined = true;
+      chain = 0;
     }
+  }
+  if (joined) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; ++v) sum[i][v] = Vec<T>::load(total + (i * kVecs + v) * kLanes) + sum[i][v];
   }
 #pragma GCC unroll 8
   for (int g = 0; g < kGroups; ++g)

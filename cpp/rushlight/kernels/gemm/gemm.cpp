@@ -56,7 +56,7 @@ const GemmKernel<double> kRowsF64[] = {
 
 constexpr int64_t kDotRows = 16;          // up to here dot products beat packing B
 constexpr int64_t kDirectWork = 1 << 17;  // m * n * k up to which packing B does not pay
-constexpr int64_t kDirectDepth = 2048;    // longest chain of one accumulator in the unpacked path
+constexpr int64_t kDirectDepth = 512;     // longest chain of one accumulator in the unpacked path
 constexpr int64_t kPieceWork = 1 << 17;   // multiply-adds worth a piece of their own
 constexpr int64_t kOuterRows = 2016;      // rows of A packed at a time
 constexpr int64_t kSplitWork = 1 << 20;   // m * n * k from which splitting pays,
