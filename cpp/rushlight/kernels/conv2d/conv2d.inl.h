@@ -69,8 +69,9 @@ inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst)
   Vec<T> sum[kRows][kVecs];
 #pragma GCC unroll 4
   for (int v = 0; v < kVecs; ++v) {
-    const Vec<T> start =
-        x.bias == nullptr ? Vec<T>(T(0)) : load_n(x.bias + v * kLanes, v == kVecs - 1 ? last : kLanes);
+    Vec<T> start(T(0));
+    if (x.bias != nullptr)
+      start = v < kVecs - 1 ? Vec<T>::load(x.bias + v * kLanes) : load_n(x.bias + v * kLanes, last);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) sum[i][v] = start;
   }
