@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import importlib as _importlib
 import os as _os
+from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import _openmp as _openmp  # first: it loads the engine  # isort: skip
 from . import __config__ as __config__
@@ -36,3 +39,14 @@ from .io import load as load
 from .io import save as save
 
 _core._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
+
+if _TYPE_CHECKING:
+    from . import finetune as finetune
+    from . import vision as vision
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """The packages around pictures, imported when they are first used: not everybody needs them."""
+    if name in ("finetune", "vision"):
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

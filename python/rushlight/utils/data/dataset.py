@@ -60,7 +60,7 @@ class TensorDataset(Dataset["tuple[Tensor, ...]"]):
     def __init__(self, *tensors: Tensor) -> None:
         if not tensors:
             raise ValueError("TensorDataset: needs at least one tensor, got none")
-        lengths = [tensor.size(0) for tensor in tensors]
+        lengths = [tensor.shape[0] for tensor in tensors]
         if len(set(lengths)) > 1:
             raise ValueError(f"TensorDataset: tensors must have the same length, got {lengths}")
         self.tensors = tensors
@@ -69,7 +69,7 @@ class TensorDataset(Dataset["tuple[Tensor, ...]"]):
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __len__(self) -> int:
-        return self.tensors[0].size(0)
+        return self.tensors[0].shape[0]
 
 
 class ConcatDataset(Dataset[T_co]):
