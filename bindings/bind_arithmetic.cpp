@@ -29,7 +29,7 @@ Rounding rounding_of(const std::optional<std::string>& mode) {
   return *mode == "trunc" ? Rounding::Trunc : Rounding::Floor;
 }
 
-// `name` and `name_`; with `symbol` "add" also __add__, __radd__ and __iadd__.
+// `name` and `name_`; with `symbol` "mul", of a commutative op, also __mul__, __rmul__ and __imul__.
 void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& text,
                  const char* symbol = nullptr) {
   const auto plain = [op](const Tensor& input, const Operand& other) { return op(input, other, false); };
@@ -37,9 +37,8 @@ void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& te
   b.both(name, plain, py::arg("other"), text.c_str());
   b.method(str(name, "_").c_str(), in_place, py::arg("other"), str(name, "() in place.").c_str());
   if (symbol == nullptr) return;
-  const auto reflected = [op](const Tensor& self, const Operand& other) { return op(other, self, false); };
   b.method(str("__", symbol, "__").c_str(), plain, py::is_operator());
-  b.method(str("__r", symbol, "__").c_str(), reflected, py::is_operator());
+  b.method(str("__r", symbol, "__").c_str(), plain, py::is_operator());
   b.method(str("__i", symbol, "__").c_str(), in_place, py::is_operator());
 }
 

@@ -43,8 +43,10 @@ Tensor apply_slice(const Tensor& tensor, int64_t dim, py::handle item) {
   const int64_t step = slice_bound(parts->step, 1);
   RUSHLIGHT_CHECK_VALUE(step > 0, "slice step must be positive, got ", step,
                         ": negative steps are not supported, use flip()");
+  const int64_t start = slice_bound(parts->start, 0);
   const int64_t end = slice_bound(parts->stop, std::numeric_limits<int64_t>::max());
-  return ops::slice(tensor, dim, slice_bound(parts->start, 0), end, step);
+  const bool is_whole = start == 0 && step == 1 && dim < tensor.dim() && end >= tensor.sizes()[dim];
+  return is_whole ? tensor : ops::slice(tensor, dim, start, end, step);
 }
 
 // A key split into a view of the tensor and, aligned with its dimensions, index tensors (if any).

@@ -12,5 +12,6 @@ from tests.ops.select import parameters
 
 
 @pytest.mark.parametrize("refusal", parameters(REFUSALS))
+@pytest.mark.filterwarnings("ignore:Using a target size")
 def test_refusal(refusal: Refusal) -> None:
     check_raises(lambda: refusal.call(rushlight), refusal.exception, refusal.match)

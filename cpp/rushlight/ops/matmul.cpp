@@ -208,7 +208,7 @@ Tensor matmul_batched(const Tensor& a, const Tensor& b) {
   const int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1);
   if (b.dim() == 2) {  // the batch is just more rows
     const Tensor rows = reshape(a, {numel_of(joined(a.sizes(), a.dim() - 1, {})), k});
-    return reshape(mm(rows, b), joined(a.sizes(), a.dim() - 1, {n}));
+    return unsafe_view(mm(rows, b), joined(a.sizes(), a.dim() - 1, {n}));
   }
   const Dims batch =
       broadcast_sizes(joined(a.sizes(), a.dim() - 2, {}), joined(b.sizes(), b.dim() - 2, {}), "matmul");
@@ -216,7 +216,7 @@ Tensor matmul_batched(const Tensor& a, const Tensor& b) {
   const int64_t total = numel_of(batch);
   const Tensor left = reshape(expand(a, joined(batch, count, {m, k})), {total, m, k});
   const Tensor right = reshape(expand(b, joined(batch, count, {k, n})), {total, k, n});
-  return reshape(bmm(left, right), joined(batch, count, {m, n}));
+  return unsafe_view(bmm(left, right), joined(batch, count, {m, n}));
 }
 
 }  // namespace
@@ -304,7 +304,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   if (!bias.defined()) return matmul(input, t(weight));
   if (input.dim() == 2) return addmm(bias, input, t(weight));
   const Tensor rows = reshape(input, {numel_of(joined(input.sizes(), input.dim() - 1, {})), input.size(-1)});
-  return reshape(addmm(bias, rows, t(weight)), joined(input.sizes(), input.dim() - 1, {weight.size(0)}));
+  return unsafe_view(addmm(bias, rows, t(weight)), joined(input.sizes(), input.dim() - 1, {weight.size(0)}));
 }
 
 }  // namespace rushlight::ops

@@ -107,12 +107,11 @@ Tensor where(const Tensor& condition, const Tensor& input, const Tensor& other) 
   const Tensor out =
       pointwise({"where", ElementwiseOp::Where, result_type(input, other), {&condition, &input, &other}});
   if (recording(input, other))
-    record(out, "WhereBackward0", {condition, input, other}, {condition},
-           [](Node& node, const Tensor& grad) -> Grads {
-             const Tensor chosen = node.saved(0);
-             return {Tensor(), node.needs(1) ? where(chosen, grad, zero()) : Tensor(),
-                     node.needs(2) ? where(chosen, zero(), grad) : Tensor()};
-           });
+    record(out, "WhereBackward0", {input, other}, {condition}, [](Node& node, const Tensor& grad) -> Grads {
+      const Tensor chosen = node.saved(0);
+      return {node.needs(0) ? where(chosen, grad, zero()) : Tensor(),
+              node.needs(1) ? where(chosen, zero(), grad) : Tensor()};
+    });
   return out;
 }
 
@@ -123,11 +122,6 @@ Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value,
   RUSHLIGHT_CHECK(value.dim() == 0,
                   "masked_fill: only supports a 0-dimensional value tensor, but got tensor with ",
                   value.dim(), " dimension(s)");
-  Number number;
-  const bool is_whole = number_of(value, &number) && number.real == std::floor(number.real);
-  RUSHLIGHT_CHECK(is_whole || can_cast(value.dtype(), input.dtype()), "masked_fill: value of type ",
-                  dtype_name(value.dtype()), " cannot be converted to the tensor's type ",
-                  dtype_name(input.dtype()), " without loss");
   Tensor out = input;
   Tensor first = input;
   if (in_place) {
@@ -141,13 +135,16 @@ Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value,
   } else {
     out = pointwise({"masked_fill", ElementwiseOp::Where, input.dtype(), {&mask, &value, &input}});
   }
-  if (recording(first, value))
-    record(out, value.impl()->wrapped_number ? "MaskedFillBackward0" : "MaskedFillBackward1", {first, value},
-           {mask}, [](Node& node, const Tensor& grad) -> Grads {
+  if (recording(first, value)) {
+    const bool number = value.impl()->wrapped_number;
+    record(out, number ? "MaskedFillBackward0" : "MaskedFillBackward1",
+           number ? std::vector<Tensor>{first} : std::vector<Tensor>{first, value}, {mask},
+           [](Node& node, const Tensor& grad) -> Grads {
              const Tensor filled = node.saved(0);
              return {node.needs(0) ? masked_fill(grad, filled, zero()) : Tensor(),
                      node.needs(1) ? where(filled, grad, zero()) : Tensor()};
            });
+  }
   return out;
 }
 

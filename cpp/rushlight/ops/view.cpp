@@ -54,11 +54,25 @@ Tensor view(const Tensor& input, const Dims& sizes) {
                    [from = input.sizes()](const Tensor& grad) { return reshape(grad, from); });
 }
 
+Tensor unsafe_view(const Tensor& fresh, const Dims& sizes) {
+  RUSHLIGHT_INTERNAL_ASSERT(fresh.is_contiguous(), "unsafe_view of strides ", to_string(fresh.strides()));
+  Tensor out = fresh.alias(sizes, contiguous_strides(sizes), fresh.offset());
+  out.impl()->inference = fresh.impl()->inference;
+  if (autograd::recording(fresh))
+    autograd::record(
+        out, "UnsafeViewBackward0", {fresh}, {},
+        [from = fresh.sizes()](Node&, const Tensor& grad) -> Grads { return {reshape(grad, from)}; });
+  return out;
+}
+
 Tensor reshape(const Tensor& input, const Dims& sizes) {
   const Dims target = infer_size(sizes, input.numel());
   Dims strides;
-  if (view_strides(input.sizes(), input.strides(), target, &strides)) return view(input, target);
-  return view(contiguous(input), target);
+  if (input.is_contiguous()) return view(input, target);
+  if (!view_strides(input.sizes(), input.strides(), target, &strides))
+    return unsafe_view(contiguous(input), target);
+  return make_view(input, target, strides, input.offset(), "ReshapeAliasBackward0",
+                   [from = input.sizes()](const Tensor& grad) { return reshape(grad, from); });
 }
 
 Tensor flatten(const Tensor& input, int64_t start_dim, int64_t end_dim) {

@@ -7,6 +7,9 @@ namespace rushlight::ops {
 
 Tensor view(const Tensor& input, const Dims& sizes);     // one -1 allowed; RuntimeError if a copy is needed
 Tensor reshape(const Tensor& input, const Dims& sizes);  // copies only if it must
+// Another shape of a contiguous tensor that only the caller holds: for autograd no view, so that in-place
+// ops on the result need no CopySlices.
+Tensor unsafe_view(const Tensor& fresh, const Dims& sizes);
 Tensor flatten(const Tensor& input, int64_t start_dim, int64_t end_dim);
 Tensor unflatten(const Tensor& input, int64_t dim, const Dims& sizes);
 Tensor permute(const Tensor& input, const Dims& dims);
