@@ -1,4 +1,6 @@
 // Arithmetic: functions, methods, Python's operators with their reflected and in-place forms.
+#include <string_view>
+
 #include "bind.h"
 #include "rushlight/ops/arithmetic.h"
 
@@ -29,7 +31,7 @@ Rounding rounding_of(const std::optional<std::string>& mode) {
   return *mode == "trunc" ? Rounding::Trunc : Rounding::Floor;
 }
 
-// `name` and `name_`; with `symbol` "mul", of a commutative op, also __mul__, __rmul__ and __imul__.
+// `name` and `name_`; with `symbol` "mul" also __mul__, __rmul__ and __imul__.
 void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& text,
                  const char* symbol = nullptr) {
   const auto plain = [op](const Tensor& input, const Operand& other) { return op(input, other, false); };
@@ -38,7 +40,11 @@ void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& te
   b.method(str(name, "_").c_str(), in_place, py::arg("other"), str(name, "() in place.").c_str());
   if (symbol == nullptr) return;
   b.method(str("__", symbol, "__").c_str(), plain, py::is_operator());
-  b.method(str("__r", symbol, "__").c_str(), plain, py::is_operator());
+  const auto reflected = [op](const Tensor& self, const Operand& other) { return op(other, self, false); };
+  if (name == std::string_view("mul"))
+    b.method("__rmul__", plain, py::is_operator());  // 3 * x is x * 3, in the graph as well
+  else
+    b.method(str("__r", symbol, "__").c_str(), reflected, py::is_operator());
   b.method(str("__i", symbol, "__").c_str(), in_place, py::is_operator());
 }
 

@@ -106,7 +106,7 @@ def _softmax_rows(op: str, reference: Callable[..., Any]) -> list[Case]:
 
 CASES = [
     *activation("relu", lambda x: np.maximum(x, 0), (0.0,), in_place=True, dtypes=FLOATS + HALVES),
-    *activation("mish", lambda x: x * np.tanh(softplus(x)), rtol=4),
+    *activation(F + "mish", lambda x: x * np.tanh(softplus(x)), rtol=4),
     *activation(F + "relu", lambda x: np.maximum(x, 0), (0.0,)),
     *activation(F + "leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x), (0.0,)),
     *activation(F + "relu6", lambda x: np.clip(x, 0, 6), (0.0,)),

@@ -66,9 +66,59 @@ def row(
     )
 
 
+def conv1d(x: Any, weight: Any, bias: Any = None, stride: int = 1, padding: int = 0, groups: int = 1) -> Any:
+    return conv2d(x[:, :, None], weight[:, :, None], bias, (1, stride), (0, padding), 1, groups)[:, :, 0]
+
+
+def conv_transpose2d(
+    x: Any, weight: Any, bias: Any = None, stride: int = 1, padding: int = 0, extra: int = 0
+) -> Any:
+    """The adjoint of conv2d: every input pixel adds its multiple of the kernel to the result."""
+    batch, _, height, width = x.shape
+    _, out_channels, kh, kw = weight.shape
+    out = np.zeros(
+        (batch, out_channels, (height - 1) * stride + kh + extra, (width - 1) * stride + kw + extra)
+    )
+    for i in range(height):
+        for j in range(width):
+            place = (
+                slice(None),
+                slice(None),
+                slice(i * stride, i * stride + kh),
+                slice(j * stride, j * stride + kw),
+            )
+            out[place] += np.einsum("nc,cohw->nohw", x[:, :, i, j], weight)
+    out = out[:, :, padding : out.shape[2] - padding, padding : out.shape[3] - padding]
+    return out if bias is None else out + bias[:, None, None]
+
+
 BIG = "the same formula on a smaller shape above"
 
 CASES = [
+    Case(F + "conv1d", (real(2, 2, 6), real(3, 2, 3), real(3)), label="plain", rtol=8, reference=conv1d),
+    Case(
+        F + "conv1d",
+        (real(1, 4, 7), real(4, 2, 3)),
+        kwargs={"stride": 2, "padding": 1, "groups": 2},
+        label="groups",
+        rtol=8,
+        reference=lambda x, w: conv1d(x, w, None, 2, 1, 2),
+    ),
+    Case(
+        F + "conv_transpose2d",
+        (real(1, 2, 3, 3), real(2, 3, 2, 3), real(3)),
+        label="plain",
+        rtol=8,
+        reference=conv_transpose2d,
+    ),
+    Case(
+        F + "conv_transpose2d",
+        (real(1, 2, 3, 2), real(2, 2, 3, 3)),
+        kwargs={"stride": 2, "padding": 1, "output_padding": 1},
+        label="strided",
+        rtol=8,
+        reference=lambda x, w: conv_transpose2d(x, w, None, 2, 1, 1),
+    ),
     row((1, 2, 4, 5), (3, 2, 3, 3), "plain", large=((3, 17, 33, 31), (35, 17, 3, 3), (35,))),
     row((1, 2, 4, 4), (2, 2, 3, 3), "padded", bias=False, padding=1, large=((3, 16, 28, 28), (32, 16, 3, 3))),
     row(

@@ -57,6 +57,18 @@ def index_put(x: Any, rows: Any, values: Any) -> Any:
     return y
 
 
+def _set(x: Any, key: Any, value: Any) -> Any:
+    y = x.clone()
+    y[key] = value
+    return y
+
+
+def _set_np(x: Any, key: Any, value: Any) -> Any:
+    y = x.copy()
+    y[key] = value
+    return y
+
+
 SLICES = [
     getitem(1),
     getitem(-1),
@@ -148,7 +160,7 @@ INDEX_TENSORS = [
         (real(4, 3), index(2, values=[2, 0], below=4), real(2, 3)),
         label="tensor",
         call=lambda t, x, i, v: _set(x, i, v),
-        reference=lambda x, i, v: _set_np(x, i, v),
+        reference=_set_np,
         dtypes=ALL,
     ),
     Case(
@@ -166,6 +178,14 @@ INDEX_TENSORS = [
         reference=lambda x, m, v: np.where(m[:, None], v, x),
     ),
     Case(
+        "index_put",
+        (real(4, 3), index(3, below=4, values=[3, 0, 1]), real(3, 3)),
+        label="rows",
+        call=lambda t, x, i, v: t.index_put(x, (i,), v),
+        reference=_set_np,
+        dtypes=ALL,
+    ),
+    Case(
         T + "index_put_",
         (real(4, 3), index(5, below=4), real(5, 3)),
         label="accumulate",
@@ -174,18 +194,6 @@ INDEX_TENSORS = [
         reference=index_put,
     ),
 ]
-
-
-def _set(x: Any, key: Any, value: Any) -> Any:
-    y = x.clone()
-    y[key] = value
-    return y
-
-
-def _set_np(x: Any, key: Any, value: Any) -> Any:
-    y = x.copy()
-    y[key] = value
-    return y
 
 
 SET_SLICES = [

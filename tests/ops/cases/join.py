@@ -29,7 +29,28 @@ def splits(op: str, shape: tuple[int, ...], args: tuple[Any, ...], parts: Callab
     return Case(op, (real(*shape),), args, reference=parts, dtypes=ALL, label=label, is_view=True)
 
 
+def _alias(op: str, shapes: list[tuple[int, ...]], reference: Callable[..., Any]) -> Case:
+    """A function of a list of tensors."""
+    return Case(
+        op,
+        tuple(real(*shape) for shape in shapes),
+        call=lambda t, *x: getattr(t, op)(list(x)),
+        reference=lambda *x: reference(x),
+        dtypes=ALL,
+    )
+
+
 CASES = [
+    _alias("concat", [(2, 3), (4, 3)], np.concatenate),
+    _alias("concatenate", [(2, 3), (4, 3)], np.concatenate),
+    _alias("hstack", [(2, 3), (2, 1)], np.hstack),
+    _alias("hstack", [(2,), (3,)], np.hstack),
+    _alias("vstack", [(2, 3), (1, 3)], np.vstack),
+    _alias("vstack", [(3,), (3,)], np.vstack),
+    splits("split_with_sizes", (2, 5), ([1, 4], 1), lambda x: [x[:, :1], x[:, 1:]]),
+    splits("tensor_split", (5, 2), (3,), lambda x: np.array_split(x, 3)),
+    splits("tensor_split", (2, 5), ((1, 3), 1), lambda x: np.array_split(x, (1, 3), 1)),
+    splits("tensor_split", (2, 3), (5, 1), lambda x: np.array_split(x, 5, 1)),
     joins("cat", [(2, 3), (4, 3)], 0, np.concatenate, large=((203, 301), (105, 301))),
     joins("cat", [(2, 3), (2, 1), (2, 2)], 1, np.concatenate, large=((203, 301), (203, 7), (203, 100))),
     joins("cat", [(2, 3, 2), (2, 1, 2)], -2, np.concatenate),

@@ -60,6 +60,28 @@ VIEWS = [
     moves("transpose", (), (0, -1), lambda x: x, is_view=True),
     moves("movedim", (2, 3, 4), (0, 2), lambda x: np.moveaxis(x, 0, 2), is_view=True),
     moves("movedim", (2, 3, 4), ((0, 1), (1, 2)), lambda x: np.moveaxis(x, (0, 1), (1, 2)), is_view=True),
+    moves("moveaxis", (2, 3, 4), (-1, 0), lambda x: np.moveaxis(x, -1, 0), is_view=True),
+    moves("swapaxes", (2, 3, 4), (0, 2), lambda x: x.swapaxes(0, 2), is_view=True),
+    moves("swapdims", (2, 3, 4), (1, 2), lambda x: x.swapaxes(1, 2), is_view=True),
+    moves("ravel", (2, 3), (), lambda x: x.reshape(-1), label="2d"),
+    moves("ravel", (), (), lambda x: x.reshape(1), label="0d"),
+    *(
+        Case(
+            "as_strided",
+            (real(3, 4),),
+            call=lambda t, x, s=size, by=stride, o=offset: t.as_strided(x.contiguous(), s, by, o),
+            reference=lambda x, s=size, by=stride, o=offset: np.lib.stride_tricks.as_strided(
+                np.ascontiguousarray(x).reshape(-1)[o:], s, [step * x.itemsize for step in by]
+            ),
+            label=f"{size}{stride}{offset}".replace(" ", ""),
+        )
+        for size, stride, offset in (
+            ((2, 2), (4, 1), 1),
+            ((3, 3), (1, 1), 2),
+            ((4,), (0,), 5),
+            ((0, 2), (1, 1), 0),
+        )
+    ),
     moves("t", (2, 3), (), lambda x: x.T, label="2d", is_view=True),
     moves("t", (3,), (), lambda x: x, label="1d", is_view=True),
     Case(T + "T", (real(2, 3),), call=lambda t, x: x.T, reference=lambda x: x.T, is_view=True),
@@ -98,6 +120,8 @@ MOVES = [
     moves("flip", (2, 3), ((0,),), lambda x: np.flip(x, 0)),
     moves("flip", (2, 3, 4), ((0, -1),), lambda x: np.flip(x, (0, 2)), large=((65, 130, 33),)),
     moves("flip", (0, 3), ((1,),), lambda x: x),
+    moves("fliplr", (2, 3), (), np.fliplr, label="2d"),
+    moves("flipud", (3,), (), np.flipud, label="1d"),
     moves("roll", (2, 3), (1,), lambda x: np.roll(x, 1)),
     moves("roll", (2, 5), (-2, 1), lambda x: np.roll(x, -2, 1)),
     moves("roll", (3, 5), ((1, 7), (0, 1)), lambda x: np.roll(x, (1, 7), (0, 1))),
