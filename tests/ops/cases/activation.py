@@ -36,6 +36,11 @@ def log_softmax(x: Any, axis: int) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
+def _expm1(x: Any) -> Any:
+    """For the negative side, without overflow on the other."""
+    return np.expm1(np.minimum(x, 0))
+
+
 def softplus(x: Any) -> Any:
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
 
@@ -106,6 +111,38 @@ def _softmax_rows(op: str, reference: Callable[..., Any]) -> list[Case]:
 
 CASES = [
     *activation("relu", lambda x: np.maximum(x, 0), (0.0,), in_place=True, dtypes=FLOATS + HALVES),
+    *activation(F + "softsign", lambda x: x / (1 + np.abs(x)), (0.0,)),
+    *activation(F + "tanhshrink", lambda x: x - np.tanh(x)),
+    *activation(
+        F + "selu", lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * _expm1(x)), (0.0,)
+    ),
+    *activation(F + "celu", lambda x: np.where(x > 0, x, _expm1(x)), (0.0,)),
+    Case(
+        F + "celu",
+        (real(5, 7, avoid=(0.0,)),),
+        (0.5,),
+        reference=lambda x: np.where(x > 0, x, 0.5 * _expm1(x / 0.5)),
+        label="alpha",
+    ),
+    Case(
+        F + "threshold",
+        (real(5, 7, avoid=(0.5,)),),
+        (0.5, -3.0),
+        reference=lambda x: np.where(x > 0.5, x, -3.0),
+        gradgrad="piecewise linear",
+    ),
+    Case(
+        F + "prelu",
+        (real(2, 3, 4, avoid=(0.0,)), real(3)),
+        reference=lambda x, w: np.where(x > 0, x, w[:, None] * x),
+    ),
+    Case(F + "prelu", (real(5, avoid=(0.0,)), real(1)), reference=lambda x, w: np.where(x > 0, x, w * x)),
+    Case(F + "glu", (real(3, 6),), reference=lambda x: x[:, :3] * sigmoid(x[:, 3:])),
+    Case(F + "glu", (real(4, 3),), (0,), reference=lambda x: x[:2] * sigmoid(x[2:]), label="dim0"),
+    Case(F + "softmin", (real(3, 5),), kwargs={"dim": 1}, reference=lambda x: softmax(-x, 1)),
+    Case(
+        F + "dropout2d", (real(2, 3, 2, 2),), (0.5,), {"training": False}, reference=lambda x: x, label="eval"
+    ),
     *activation(F + "mish", lambda x: x * np.tanh(softplus(x)), rtol=4),
     *activation(F + "relu", lambda x: np.maximum(x, 0), (0.0,)),
     *activation(F + "leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x), (0.0,)),
@@ -159,6 +196,10 @@ CASES = [
 ]
 
 REFUSALS = [
+    Refusal(F + "glu", "odd", lambda t: t.nn.functional.glu(t.ones(2, 3)), RuntimeError, "3"),
+    Refusal(
+        F + "prelu", "weights", lambda t: t.nn.functional.prelu(t.ones(2, 3), t.ones(2)), RuntimeError, "2|3"
+    ),
     Refusal("softmax", "dim", lambda t: t.softmax(t.ones(2, 3), 2), IndexError, r"\[-2, 1\].*2"),
     Refusal(
         "softmax", "int", lambda t: t.softmax(t.ones(2, dtype=t.int64), 0), NotImplementedError, "softmax"

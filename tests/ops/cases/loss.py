@@ -164,6 +164,29 @@ CASES = [
         label="extreme",
         reference=lambda x, y: np.mean(_bce(x, y)),
     ),
+    *(
+        Case(
+            F + "kl_div",
+            (real(3, 4, low=-3, high=-0.1), real(3, 4, low=0.1, high=1)),
+            kwargs={"reduction": r},
+            label=r,
+            rtol=2,
+            reference=lambda x, y, r=r: (
+                reduced(y * (np.log(y) - x), r)
+                if r != "batchmean"
+                else (np.sum(y * (np.log(y) - x)) / len(x))
+            ),
+        )
+        for r in ("batchmean", "sum", "none")
+    ),
+    Case(
+        F + "kl_div",
+        (real(3, 4, low=-3, high=-0.1), real(3, 4, low=-3, high=-0.1)),
+        kwargs={"reduction": "sum", "log_target": True},
+        label="log-target",
+        rtol=2,
+        reference=lambda x, y: np.sum(np.exp(y) * (y - x)),
+    ),
     *_class_rows("nll_loss"),
     *_class_rows("cross_entropy"),
     class_loss("cross_entropy", (4, 5), "smooth", label_smoothing=0.1),

@@ -100,7 +100,72 @@ CASES = [
     ),
 ]
 
+
+def layer_norm(x: Any, weight: Any = 1.0, bias: Any = 0.0, axes: tuple[int, ...] = (-1,)) -> Any:
+    mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(var + 1e-5) * weight + bias
+
+
+def group_norm(x: Any, groups: int, weight: Any, bias: Any) -> Any:
+    grouped = x.reshape(x.shape[0], groups, -1)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    return layer_norm(grouped).reshape(x.shape) * weight.reshape(shape) + bias.reshape(shape)
+
+
+CASES += [
+    Case(
+        F + "layer_norm",
+        (real(2, 3, 4), real(4), real(4)),
+        call=lambda t, x, w, b: t.nn.functional.layer_norm(x, (4,), w, b),
+        reference=layer_norm,
+        rtol=8,
+    ),
+    Case(
+        F + "layer_norm",
+        (real(2, 3, 4),),
+        call=lambda t, x: t.nn.functional.layer_norm(x, (3, 4)),
+        reference=lambda x: layer_norm(x, axes=(1, 2)),
+        label="two-dims",
+        rtol=8,
+    ),
+    Case(
+        F + "group_norm",
+        (real(2, 4, 3), real(4), real(4)),
+        call=lambda t, x, w, b: t.nn.functional.group_norm(x, 2, w, b),
+        reference=lambda x, w, b: group_norm(x, 2, w, b),
+        rtol=8,
+    ),
+    Case(
+        F + "normalize",
+        (real(3, 4, low=0.5),),
+        reference=lambda x: x / np.sqrt(np.sum(x * x, 1, keepdims=True)),
+        rtol=2,
+    ),
+    Case(
+        F + "normalize",
+        (real(3, 4, low=0.5),),
+        kwargs={"p": 1, "dim": 0},
+        reference=lambda x: x / np.sum(np.abs(x), 0),
+        label="p1",
+        rtol=2,
+    ),
+]
+
 REFUSALS = [
+    Refusal(
+        F + "layer_norm",
+        "shape",
+        lambda t: t.nn.functional.layer_norm(t.ones(2, 3), (4,)),
+        RuntimeError,
+        r"4.*3|3.*4",
+    ),
+    Refusal(
+        F + "group_norm",
+        "channels",
+        lambda t: t.nn.functional.group_norm(t.ones(2, 3, 2), 2),
+        RuntimeError,
+        r"3.*2|2.*3",
+    ),
     Refusal(
         F + "batch_norm",
         "one-value",
