@@ -1,4 +1,6 @@
 // Functions of two tensors: powers, extremes, angles.
+#include <cmath>
+
 #include "rushlight/autograd/record.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/comparison.h"
@@ -62,12 +64,20 @@ Tensor pow_grad_base(const Tensor& grad, const Tensor& base, const Tensor& expon
   return where(eq(exponent, number_tensor(0)), number_tensor(0.0), slope);
 }
 
-// d/db a^b = a^b log(a), and 0 where a is 0 and b is not negative.
+// d/db a^b = a^b log(a), and 0 where a is 0 and b is not negative. The logarithm is never infinite where it
+// is multiplied by 0, so that derivatives of this are numbers too.
 Tensor pow_grad_exponent(const Tensor& grad, const Tensor& base, const Tensor& exponent,
                          const Tensor& result) {
   const Tensor zero = number_tensor(0);
+  Number number;
+  if (number_of(base, &number)) {
+    const Tensor slope = number.real != 0
+                             ? number_tensor(std::log(number.real))
+                             : where(ge(exponent, zero), number_tensor(0.0), number_tensor(-HUGE_VAL));
+    return mul(grad, mul(result, slope));
+  }
   const Tensor vanishes = logical_and(eq(base, zero), ge(exponent, zero));
-  return mul(grad, where(vanishes, number_tensor(0.0), mul(result, log(base))));
+  return mul(grad, mul(result, log(where(vanishes, number_tensor(1.0), base))));
 }
 
 // maximum and minimum: the gradient goes to the larger operand, half to each where they are equal.
