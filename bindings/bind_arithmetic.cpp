@@ -3,6 +3,7 @@
 
 #include "bind.h"
 #include "rushlight/ops/arithmetic.h"
+#include "rushlight/ops/unary.h"
 
 namespace rushlight::bindings {
 namespace {
@@ -77,7 +78,7 @@ void bind_sums(Binder& b) {
   b.method("sub_", sub_, py::arg("other"), py::kw_only(), py::arg("alpha") = 1, "sub() in place.");
   b.both(
       "rsub",
-      [](const Tensor& a, const Operand& other, const Number& alpha) { return ops::sub(other, a, alpha); },
+      [](const Tensor& a, const Operand& other, const Number& alpha) { return ops::rsub(a, other, alpha); },
       py::arg("other"), py::kw_only(), py::arg("alpha") = 1,
       doc("other - alpha * input.", "    RuntimeError: for bool tensors.\n").c_str());
   const auto plus = [](const Tensor& a, const Operand& other) { return ops::add(a, other); };
@@ -85,7 +86,7 @@ void bind_sums(Binder& b) {
   b.method("__add__", plus, py::is_operator()).method("__radd__", plus, py::is_operator());
   b.method("__sub__", minus, py::is_operator());
   b.method(
-      "__rsub__", [](const Tensor& a, const Operand& other) { return ops::sub(other, a); },
+      "__rsub__", [](const Tensor& a, const Operand& other) { return ops::rsub(a, other); },
       py::is_operator());
   b.method(
       "__iadd__", [](const Tensor& a, const Operand& other) { return ops::add(a, other, 1, true); },
@@ -114,7 +115,8 @@ void bind_quotients(Binder& b) {
       "__truediv__", [](const Tensor& a, const Operand& other) { return divide(a, other, false); },
       py::is_operator());
   b.method(
-      "__rtruediv__", [](const Tensor& a, const Operand& other) { return divide(other, a, false); },
+      "__rtruediv__",
+      [](const Tensor& a, const Operand& other) { return ops::mul(ops::reciprocal(a), other); },
       py::is_operator());
   b.method(
       "__itruediv__", [](const Tensor& a, const Operand& other) { return divide(a, other, true); },

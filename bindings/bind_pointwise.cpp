@@ -132,16 +132,16 @@ void bind_clamp(Binder& b) {
   const auto high =
       str("min(input, max).", kBroadcast, "\nRaises:\n    RuntimeError: if the shapes do not broadcast.");
   b.both(
-      "clamp_min", [](const Tensor& a, const Operand& min) { return ops::clamp(a, min, {}); }, py::arg("min"),
+      "clamp_min", [](const Tensor& a, const Operand& min) { return ops::clamp_min(a, min); }, py::arg("min"),
       low.c_str());
   b.both(
-      "clamp_max", [](const Tensor& a, const Operand& max) { return ops::clamp(a, {}, max); }, py::arg("max"),
+      "clamp_max", [](const Tensor& a, const Operand& max) { return ops::clamp_max(a, max); }, py::arg("max"),
       high.c_str());
   b.method(
-      "clamp_min_", [](const Tensor& a, const Operand& min) { return ops::clamp(a, min, {}, true); },
+      "clamp_min_", [](const Tensor& a, const Operand& min) { return ops::clamp_min(a, min, true); },
       py::arg("min"), "clamp_min() in place.");
   b.method(
-      "clamp_max_", [](const Tensor& a, const Operand& max) { return ops::clamp(a, {}, max, true); },
+      "clamp_max_", [](const Tensor& a, const Operand& max) { return ops::clamp_max(a, max, true); },
       py::arg("max"), "clamp_max() in place.");
 }
 

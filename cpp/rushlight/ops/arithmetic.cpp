@@ -27,7 +27,8 @@ void check_alpha(const char* op, DType dtype, const Number& alpha) {
 }
 
 Tensor scaled(const Tensor& tensor, const Number& factor) {
-  return factor.real == 1 ? tensor : mul(tensor, number_tensor(factor));
+  if (factor.real == 1) return tensor;
+  return factor.real == -1 ? neg(tensor) : mul(tensor, number_tensor(factor));
 }
 
 // input + alpha * other, recorded under `name`; what add and sub share.
@@ -45,6 +46,17 @@ Tensor add_scaled(const char* op, const char* name, const Tensor& input, const T
       return {node.needs(0) ? grad : Tensor(), node.needs(1) ? scaled(grad, alpha) : Tensor()};
     });
   return out;
+}
+
+void check_no_bool(const Tensor& input, const Tensor& other) {
+  RUSHLIGHT_CHECK(
+      result_type(input, other) != DType::Bool,
+      "sub: Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+      "`logical_xor()` operator instead.");
+  RUSHLIGHT_CHECK(
+      input.dtype() != DType::Bool && other.dtype() != DType::Bool,
+      "sub: Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+      "invert a mask, use the `~` or `logical_not()` operator instead.");
 }
 
 Number negative(const Number& number) {
@@ -70,7 +82,7 @@ Tensor rounded_quotient(const char* op, const Tensor& input, const Tensor& other
       rounding == Rounding::Floor ? ElementwiseOp::FloorDivide : ElementwiseOp::TruncDivide;
   const auto [out, first, value] = pointwise_result(in_place, {op, kernel, dtype, {&input, &other}});
   if (recording(first, other))
-    record(out, "DivBackward1", {first, other}, {}, [](Node& node, const Tensor& grad) -> Grads {
+    record(out, "DivBackward2", {first, other}, {}, [](Node& node, const Tensor& grad) -> Grads {
       return {node.needs(0) ? zeros(grad.sizes(), grad.dtype()) : Tensor(),
               node.needs(1) ? zeros(grad.sizes(), grad.dtype()) : Tensor()};
     });
@@ -103,15 +115,23 @@ Tensor add(const Tensor& input, const Tensor& other, const Number& alpha, bool i
 }
 
 Tensor sub(const Tensor& input, const Tensor& other, const Number& alpha, bool in_place) {
-  RUSHLIGHT_CHECK(
-      result_type(input, other) != DType::Bool,
-      "sub: Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-      "`logical_xor()` operator instead.");
-  RUSHLIGHT_CHECK(
-      input.dtype() != DType::Bool && other.dtype() != DType::Bool,
-      "sub: Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
-      "invert a mask, use the `~` or `logical_not()` operator instead.");
+  check_no_bool(input, other);
   return add_scaled("sub", "SubBackward0", input, other, negative(alpha), in_place);
+}
+
+Tensor rsub(const Tensor& input, const Tensor& other, const Number& alpha) {
+  check_no_bool(input, other);
+  const DType dtype = result_type(input, other);
+  check_alpha("rsub", dtype, alpha);
+  const Number factor = negative(alpha);
+  const ElementwiseOp kernel = factor.real == -1 ? ElementwiseOp::Sub : ElementwiseOp::AddScaled;
+  const Tensor out = pointwise({"rsub", kernel, dtype, {&other, &input}, scalars_of(factor)});
+  if (recording(input, other))
+    record(out, other.impl()->wrapped_number ? "RsubBackward1" : "RsubBackward0", {input, other}, {},
+           [factor](Node& node, const Tensor& grad) -> Grads {
+             return {node.needs(0) ? scaled(grad, factor) : Tensor(), node.needs(1) ? grad : Tensor()};
+           });
+  return out;
 }
 
 Tensor mul(const Tensor& input, const Tensor& other, bool in_place) {
@@ -150,12 +170,13 @@ Tensor floor_divide(const Tensor& input, const Tensor& other, bool in_place) {
 }
 
 Tensor remainder(const Tensor& input, const Tensor& other, bool in_place) {
-  return modulus("remainder", "RemainderBackward0", ElementwiseOp::Remainder, Rounding::Floor, input, other,
-                 in_place);
+  const char* name = other.impl()->wrapped_number ? "RemainderBackward0" : "RemainderBackward1";
+  return modulus("remainder", name, ElementwiseOp::Remainder, Rounding::Floor, input, other, in_place);
 }
 
 Tensor fmod(const Tensor& input, const Tensor& other, bool in_place) {
-  return modulus("fmod", "FmodBackward0", ElementwiseOp::Fmod, Rounding::Trunc, input, other, in_place);
+  const char* name = other.impl()->wrapped_number ? "FmodBackward0" : "FmodBackward1";
+  return modulus("fmod", name, ElementwiseOp::Fmod, Rounding::Trunc, input, other, in_place);
 }
 
 void add_raw(const Tensor& self, const Tensor& other) {

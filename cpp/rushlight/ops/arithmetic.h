@@ -14,6 +14,8 @@ enum class Rounding { None, Trunc, Floor };  // of a quotient: true division, to
 Tensor add(const Tensor& input, const Tensor& other, const Number& alpha = 1, bool in_place = false);
 // input - alpha * other; not defined on bool.
 Tensor sub(const Tensor& input, const Tensor& other, const Number& alpha = 1, bool in_place = false);
+// other - alpha * input
+Tensor rsub(const Tensor& input, const Tensor& other, const Number& alpha = 1);
 Tensor mul(const Tensor& input, const Tensor& other, bool in_place = false);
 // RuntimeError on integer division by zero, for the rounding forms.
 Tensor div(const Tensor& input, const Tensor& other, Rounding rounding = Rounding::None,

@@ -124,7 +124,7 @@ Tensor pow(const Tensor& input, const Tensor& exponent, bool in_place) {
   const auto [out, first, value] = pointwise_result(
       in_place, {"pow", ElementwiseOp::Pow, dtype, {&input, &exponent}}, BackwardReads::First);
   if (recording(first, exponent))
-    record(out, "PowBackward1", {first, exponent},
+    record(out, input.impl()->wrapped_number ? "PowBackward2" : "PowBackward1", {first, exponent},
            {value, exponent,
             exponent.requires_grad() ? autograd::SavedTensor::result(out) : autograd::SavedTensor()},
            [](Node& node, const Tensor& grad) -> Grads {

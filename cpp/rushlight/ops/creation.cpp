@@ -135,22 +135,28 @@ Tensor triu(const Tensor& input, int64_t diagonal) {
   return out;
 }
 
-Tensor fill_(const Tensor& self, const Tensor& value) {
-  RUSHLIGHT_CHECK(value.dim() == 0, "fill_: only supports 0-dimension value tensor but got tensor with ",
+namespace {
+
+Tensor overwrite(const Tensor& self, const Tensor& value, const char* op, const char* name) {
+  RUSHLIGHT_CHECK(value.dim() == 0, op, ": only supports 0-dimension value tensor but got tensor with ",
                   value.dim(), " dimensions");
-  const autograd::InPlace change(self, "fill_");
+  const autograd::InPlace change(self, op);
   const bool overlaps = &value.storage() == &self.storage();
   copy_into(self, overlaps ? clone(autograd::detach(value)) : value);
   change.written();
   if (is_floating(self.dtype()) && autograd::recording(change.before, value))
-    autograd::record(self, "FillBackward0", {change.before, value}, {},
-                     [](Node& node, const Tensor& grad) -> Grads {
-                       return {node.needs(0) ? zeros(grad.sizes(), grad.dtype()) : Tensor(),
-                               node.needs(1) ? grad : Tensor()};
-                     });
+    autograd::record(self, name, {change.before, value}, {}, [](Node& node, const Tensor& grad) -> Grads {
+      return {node.needs(0) ? zeros(grad.sizes(), grad.dtype()) : Tensor(), node.needs(1) ? grad : Tensor()};
+    });
   return self;
 }
 
-Tensor zero_(const Tensor& self) { return fill_(self, number_tensor(0)); }
+}  // namespace
+
+Tensor fill_(const Tensor& self, const Tensor& value) {
+  return overwrite(self, value, "fill_", value.impl()->wrapped_number ? "FillBackward2" : "FillBackward3");
+}
+
+Tensor zero_(const Tensor& self) { return overwrite(self, number_tensor(0), "zero_", "ZeroBackward0"); }
 
 }  // namespace rushlight::ops

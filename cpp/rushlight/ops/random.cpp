@@ -59,8 +59,9 @@ int64_t largest_exact(DType dtype) {
   }
 }
 
-Tensor draw_integers(const Tensor& self, const char* op, int64_t low, uint64_t range, Generator& generator) {
-  return redraw(self, op, "RandomBackward0", generator, [&](auto position, int64_t count, void* dst) {
+Tensor draw_integers(const Tensor& self, const char* name, int64_t low, uint64_t range,
+                     Generator& generator) {
+  return redraw(self, "random_", name, generator, [&](auto position, int64_t count, void* dst) {
     kernels::fill_integers(position, count, self.dtype(), dst, low, range);
   });
 }
@@ -113,17 +114,18 @@ Tensor exponential_(const Tensor& self, double lambd, Generator& generator) {
 Tensor random_(const Tensor& self, int64_t from, int64_t to, Generator& generator) {
   RUSHLIGHT_CHECK(from < to, "random_: expects 'from' to be less than 'to', but got from=", from,
                   " >= to=", to);
-  return draw_integers(self, "random_", from, static_cast<uint64_t>(to) - static_cast<uint64_t>(from),
+  return draw_integers(self, "RandomBackward0", from, static_cast<uint64_t>(to) - static_cast<uint64_t>(from),
                        generator);
 }
 
 Tensor random_(const Tensor& self, Generator& generator) {
-  return draw_integers(self, "random_", 0, static_cast<uint64_t>(largest_exact(self.dtype())) + 1, generator);
+  return draw_integers(self, "RandomBackward2", 0, static_cast<uint64_t>(largest_exact(self.dtype())) + 1,
+                       generator);
 }
 
 Tensor bernoulli_(const Tensor& self, double p, Generator& generator) {
   RUSHLIGHT_CHECK(p >= 0 && p <= 1, "bernoulli_: expects p to be in [0, 1], but got p=", p);
-  return redraw(self, "bernoulli_", "BernoulliBackward0", generator,
+  return redraw(self, "bernoulli_", "BernoulliBackward2", generator,
                 [&](auto position, int64_t count, void* dst) {
                   kernels::fill_bernoulli(position, count, self.dtype(), dst, p);
                 });
@@ -179,7 +181,12 @@ Tensor normal(const Tensor& mean, const Tensor& std, Generator& generator) {
 }
 
 Tensor bernoulli(const Tensor& input, Generator& generator) {
-  return bernoulli_(Tensor::empty(input.sizes(), input.dtype()), autograd::detach(input), generator);
+  const Tensor out =
+      bernoulli_(Tensor::empty(input.sizes(), input.dtype()), autograd::detach(input), generator);
+  if (autograd::recording(input))
+    autograd::record(out, "BernoulliBackward0", {input}, {},
+                     [](Node&, const Tensor& grad) -> Grads { return {zeros(grad.sizes(), grad.dtype())}; });
+  return out;
 }
 
 namespace {

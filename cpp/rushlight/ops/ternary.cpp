@@ -31,11 +31,6 @@ Tensor clamp_backward(const Tensor& grad, const Tensor& input, const Elementwise
   return where(inside, grad, zero());
 }
 
-const char* clamp_name(const Tensor& min, const Tensor& max) {
-  if (!min.defined()) return "ClampMaxBackward0";
-  return max.defined() ? "ClampBackward1" : "ClampMinBackward0";
-}
-
 // Integer bounds are cut to what the computation type of narrow integers holds.
 ElementwiseScalars bounds(const Number* min, const Number* max, DType dtype) {
   ElementwiseScalars scalars;
@@ -50,32 +45,32 @@ ElementwiseScalars bounds(const Number* min, const Number* max, DType dtype) {
 }
 
 Tensor clamp_numbers(const Tensor& input, const Tensor& min, const Tensor& max, const Number* low,
-                     const Number* high, bool in_place) {
+                     const Number* high, const char* name, bool in_place) {
   const DType dtype = result_type({&input, &min, &max});
   const ElementwiseScalars scalars = bounds(low, high, dtype);
   const auto [out, first, value] = pointwise_result(
       in_place, {"clamp", ElementwiseOp::Clamp, dtype, {&input}, scalars}, BackwardReads::First);
   if (recording(first))
-    record(out, clamp_name(min, max), {first}, {value}, [scalars](Node& node, const Tensor& grad) -> Grads {
+    record(out, name, {first}, {value}, [scalars](Node& node, const Tensor& grad) -> Grads {
       return {clamp_backward(grad, node.saved(0), scalars)};
     });
   return out;
 }
 
 // One tensor bound: ties count as inside, as in PyTorch.
-Tensor clamp_one_side(const Tensor& input, const Tensor& bound, bool is_min, bool in_place) {
+Tensor clamp_one_side(const Tensor& input, const Tensor& bound, bool is_min, const char* name,
+                      bool in_place) {
   const DType dtype = result_type(input, bound);
   const auto [out, first, value] = pointwise_result(
       in_place, {"clamp", is_min ? ElementwiseOp::Maximum : ElementwiseOp::Minimum, dtype, {&input, &bound}},
       BackwardReads::First);
   if (recording(first, bound))
-    record(out, is_min ? "ClampMinBackward1" : "ClampMaxBackward1", {first, bound}, {value, bound},
-           [is_min](Node& node, const Tensor& grad) -> Grads {
-             const Tensor x = node.saved(0);
-             const Tensor inside = is_min ? ge(x, node.saved(1)) : le(x, node.saved(1));
-             return {node.needs(0) ? where(inside, grad, zero()) : Tensor(),
-                     node.needs(1) ? where(inside, zero(), grad) : Tensor()};
-           });
+    record(out, name, {first, bound}, {value, bound}, [is_min](Node& node, const Tensor& grad) -> Grads {
+      const Tensor x = node.saved(0);
+      const Tensor inside = is_min ? ge(x, node.saved(1)) : le(x, node.saved(1));
+      return {node.needs(0) ? where(inside, grad, zero()) : Tensor(),
+              node.needs(1) ? where(inside, zero(), grad) : Tensor()};
+    });
   return out;
 }
 
@@ -148,7 +143,11 @@ Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value,
   return out;
 }
 
-Tensor clamp(const Tensor& input, const Tensor& min, const Tensor& max, bool in_place) {
+namespace {
+
+// clamp, clamp_min and clamp_max; `names` are those of their nodes for number and for tensor bounds.
+Tensor clamp_as(const char* const (&names)[2], const Tensor& input, const Tensor& min, const Tensor& max,
+                bool in_place) {
   RUSHLIGHT_CHECK(min.defined() || max.defined(), "clamp: At least one of 'min' or 'max' must not be None");
   RUSHLIGHT_CHECK_AS(NotImplementedError, input.dtype() != DType::Bool, "clamp: not implemented for bool");
   Number low;
@@ -157,10 +156,22 @@ Tensor clamp(const Tensor& input, const Tensor& min, const Tensor& max, bool in_
   const bool high_is_number = max.defined() && number_of(max, &high) && !std::isnan(high.real);
   if ((low_is_number || !min.defined()) && (high_is_number || !max.defined()))
     return clamp_numbers(input, min, max, low_is_number ? &low : nullptr, high_is_number ? &high : nullptr,
-                         in_place);
-  if (!max.defined()) return clamp_one_side(input, min, true, in_place);
-  if (!min.defined()) return clamp_one_side(input, max, false, in_place);
+                         names[0], in_place);
+  if (!max.defined()) return clamp_one_side(input, min, true, names[1], in_place);
+  if (!min.defined()) return clamp_one_side(input, max, false, names[1], in_place);
   return clamp_tensors(input, min, max, in_place);
+}
+
+}  // namespace
+
+Tensor clamp(const Tensor& input, const Tensor& min, const Tensor& max, bool in_place) {
+  return clamp_as({"ClampBackward1", "ClampBackward0"}, input, min, max, in_place);
+}
+Tensor clamp_min(const Tensor& input, const Tensor& min, bool in_place) {
+  return clamp_as({"ClampMinBackward0", "ClampMinBackward1"}, input, min, {}, in_place);
+}
+Tensor clamp_max(const Tensor& input, const Tensor& max, bool in_place) {
+  return clamp_as({"ClampMaxBackward0", "ClampMaxBackward1"}, input, {}, max, in_place);
 }
 
 Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, const Number& value,

@@ -13,6 +13,8 @@ Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value,
 
 // min(max(input, min), max); either bound may be undefined, not both. Bounds are numbers or tensors.
 Tensor clamp(const Tensor& input, const Tensor& min, const Tensor& max, bool in_place = false);
+Tensor clamp_min(const Tensor& input, const Tensor& min, bool in_place = false);
+Tensor clamp_max(const Tensor& input, const Tensor& max, bool in_place = false);
 
 // input + value * tensor1 * tensor2
 Tensor addcmul(const Tensor& input, const Tensor& tensor1, const Tensor& tensor2, const Number& value,
