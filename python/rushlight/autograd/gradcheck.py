@@ -274,9 +274,9 @@ def _mismatch(
 def _check_reentrant(first: Tensor, second: Tensor, number: int, place: int, limits: _Limits) -> None:
     if bool(((first - second).abs() > limits.nondet_tol).any()):
         raise GradcheckError(
-            "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-            f"gives different values (output {number}, input {place}), although analytical gradient matches "
-            f"numerical gradient. The tolerance for nondeterminism was {limits.nondet_tol}."
+            "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
+            f"times gives different values (output {number}, input {place}), although analytical gradient "
+            f"matches numerical gradient. The tolerance for nondeterminism was {limits.nondet_tol}."
         )
 
 
