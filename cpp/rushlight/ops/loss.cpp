@@ -31,6 +31,7 @@ struct Sides {
 
 // Both of one shape.
 Sides broadcast(const char* op, const Tensor& input, const Tensor& target) {
+  if (input.sizes() == target.sizes()) return {input, target};
   const Dims sizes = broadcast_sizes(input.sizes(), target.sizes(), op);
   return {input.sizes() == sizes ? input : expand(input, sizes),
           target.sizes() == sizes ? target : expand(target, sizes)};
