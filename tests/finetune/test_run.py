@@ -240,6 +240,15 @@ def test_weights_that_do_not_fit(options, tmp_path):
         finetune(**options, weights=path)
 
 
+def test_a_download_that_fails(options, monkeypatch):
+    def fail(url, **how):
+        raise RuntimeError(f"could not download {url.rsplit('/', 1)[1]}")
+
+    monkeypatch.setattr("rushlight.vision.models._api.load_state_dict_from_url", fail)
+    with raises("finetune: weights: could not download resnet18-f37072fd.pth"):
+        finetune(**options, weights="DEFAULT")
+
+
 def test_divergence_stops_with_advice_and_keeps_the_checkpoint(options):
     first = finetune(**{**options, "epochs": 1})
     content = first.checkpoint.read_bytes()

@@ -69,7 +69,7 @@ def _load_weights(model: nn.Module, settings: Settings, classes: list[str]) -> s
     warning = ""
     entries = models.get_model_weights(settings.arch)
     if source in entries.__members__:
-        state, known_classes = entries[source].get_state_dict(progress=True), None
+        state, known_classes = _download(entries[source]), None
     elif not os.path.exists(source):
         raise FinetuneError(
             f"finetune: weights must be None, one of {', '.join(entries.__members__)}, or a file; "
@@ -91,6 +91,13 @@ def _load_weights(model: nn.Module, settings: Settings, classes: list[str]) -> s
     model.load_state_dict({**{name: own[name] for name in _HEAD}, **state})
     head = "" if keep_head else f" with a new head for {len(classes)} classes"
     return f"from {source}{head}{warning}"
+
+
+def _download(entry: models.WeightsEnum) -> dict[str, Any]:
+    try:
+        return entry.get_state_dict(progress=True)
+    except (OSError, RuntimeError) as error:
+        raise FinetuneError(f"finetune: weights: {error}") from error
 
 
 def _overlap(saved: Mapping[str, Any], settings: Settings) -> str:
