@@ -13,7 +13,6 @@ void bind_copy(Binder& b) {
            "Writes src, broadcast and converted, into this tensor.\n\n"
            "Raises:\n    RuntimeError: if src does not broadcast to this shape.");
   b.method("is_contiguous", member<&Tensor::is_contiguous>, "Elements lie in row-major order.");
-  b.function("_full", &ops::full, py::arg("size"), py::arg("value"), py::arg("dtype"));
   b.method("_to_dtype", &ops::to, py::arg("dtype"), py::arg("copy") = false);
 }
 

@@ -85,9 +85,9 @@ double ulp_error(float got, double exact) {
     // at the edge of overflow either is a rounding of the other
     return std::abs(exact) < 3.4028237e38 && std::abs(exact) > 3.4028233e38 ? 1 : 1e9;
   }
-  const double ulp = std::max(std::ldexp(1.0, std::ilogb(nearest) - 23), std::ldexp(1.0, -149));
   if (nearest == 0)
     return std::abs(got) / std::ldexp(1.0, -149) + (std::signbit(got) != std::signbit(nearest) ? 1e9 : 0);
+  const double ulp = std::max(std::ldexp(1.0, std::ilogb(nearest) - 23), std::ldexp(1.0, -149));
   return std::abs(got - exact) / ulp;
 }
 
