@@ -139,3 +139,19 @@ def test_node_hooks() -> None:
     c.grad_fn.register_hook(lambda out, given: (out[0] * 10, *out[1:]))
     c.sum().backward()
     assert a.grad.tolist() == [36.0]
+
+
+def test_backward_inside_a_hook_of_the_same_graph() -> None:
+    a = leaf(2.0)
+    b = a * a
+    out = b.exp().sum()
+    inner: list[list[float]] = []
+
+    def hook(gradient: torch.Tensor) -> None:
+        if not inner:
+            inner.append([])
+            inner[0] = torch.autograd.grad(out, a, retain_graph=True)[0].tolist()
+
+    b.register_hook(hook)
+    out.backward(retain_graph=True)
+    assert inner[0] == a.grad.tolist()

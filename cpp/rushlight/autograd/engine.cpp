@@ -181,7 +181,7 @@ class Engine {
     auto entry = tasks_.find(node.get());
     Grads grads = std::move(entry->second.grads);
     tasks_.erase(entry);
-    const std::lock_guard<std::mutex> lock(node->mutex_);
+    const std::lock_guard<std::recursive_mutex> lock(node->mutex_);
     run_pre_hooks(*node, grads);
     bool captured = false;
     for (Capture& capture : captures_)

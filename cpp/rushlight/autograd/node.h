@@ -97,7 +97,7 @@ class Node : public std::enable_shared_from_this<Node> {
   SmallVector<SavedTensor, 2> saved_;
   bool released_ = false;
   std::unique_ptr<NodeHooks> hooks_;
-  std::mutex mutex_;  // backward may run on several threads over a shared graph
+  std::recursive_mutex mutex_;  // backward may run on several threads over a shared graph, or inside itself
 };
 
 inline void set_saved(Node& node, std::initializer_list<SavedTensor> saved) {
