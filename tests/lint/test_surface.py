@@ -7,6 +7,7 @@ import importlib
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ def test_import_is_light() -> None:
     code = f"import sys, json, rushlight; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_wheel_is_small(tmp_path: Path) -> None:
+    """Below 5 MB, judged by the installed files; a development build keeps its symbols and is left out."""
+    if PACKAGE.parent.name == "python":
+        pytest.skip("rushlight is built in place")
+    with zipfile.ZipFile(tmp_path / "wheel", "w", zipfile.ZIP_DEFLATED) as wheel:
+        for path in PACKAGE.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                wheel.write(path)
+    assert (tmp_path / "wheel").stat().st_size < 5_000_000
