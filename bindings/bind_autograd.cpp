@@ -115,6 +115,23 @@ void bind_node(py::module_& m) {
       });
 }
 
+bool retains_grad(const Tensor& self) {
+  return self.impl()->grad != nullptr && self.impl()->grad->retains_grad;
+}
+
+// Backward fills .grad of leaves only: whoever reads it elsewhere is probably mistaken, and is told.
+Tensor read_grad(const Tensor& self) {
+  Tensor grad = autograd::grad_of(self);
+  if (grad.defined() || !self.requires_grad() || retains_grad(self) || autograd::is_leaf(self)) return grad;
+  const std::string text =
+      str("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed (shape ",
+          to_string(self.sizes()), ", made by ", autograd::grad_fn(self)->name(),
+          "). Its .grad attribute won't be populated during autograd.backward(). If you want the .grad field "
+          "of a non-leaf Tensor to be populated, use .retain_grad() on it");
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+  return grad;
+}
+
 void bind_flags(TensorClass& c) {
   c.def_property(
        "requires_grad", [](const Tensor& self) { return self.requires_grad(); }, &autograd::set_requires_grad,
@@ -129,7 +146,7 @@ void bind_flags(TensorClass& c) {
       .def_property_readonly("is_leaf", &autograd::is_leaf, "Made by the user, not by a recorded op.")
       .def_property_readonly("grad_fn", &autograd::grad_fn, "The node that made it; None for leaves.")
       .def_property(
-          "grad", &autograd::grad_of,
+          "grad", &read_grad,
           [](const Tensor& self, std::optional<Tensor> grad) {
             autograd::set_grad(self, grad.value_or(Tensor()));
           },
@@ -160,11 +177,8 @@ void bind_flags(TensorClass& c) {
           },
           "Takes this tensor out of the graph, in place.")
       .def("retain_grad", &autograd::retain_grad, "Keeps the gradient of a non-leaf in .grad.")
-      .def_property_readonly("retains_grad",
-                             [](const Tensor& self) {
-                               return self.impl()->grad != nullptr && self.impl()->grad->retains_grad &&
-                                      !autograd::is_leaf(self);
-                             })
+      .def_property_readonly(
+          "retains_grad", [](const Tensor& self) { return retains_grad(self) && !autograd::is_leaf(self); })
       .def("_add_hook",
            [](const Tensor& self, py::function hook) {
              return autograd::register_hook(self, tensor_hook(std::move(hook)));
