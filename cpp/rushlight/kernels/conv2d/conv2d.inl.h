@@ -46,7 +46,7 @@ inline void multiply_pixels(const char* const (&src)[kGroups], const PixelSteps&
 
 // Products summed in registers before they join the sum in memory: the error of one long chain would be
 // several times that of partial sums.
-constexpr int64_t kChain = 256;
+constexpr int64_t kChain = 128;
 
 template <class T, int kRows, int kVecs>
 inline void join_sums(Vec<T> (&sum)[kRows][kVecs], T* total, bool first) {
