@@ -94,7 +94,8 @@ void bind_rearranging(Binder& b) {
       "Pads (left, right) pairs from the last dimension on; negative amounts crop.\n\n"
       "Shapes:\n    (..., n) -> (..., left + n + right)\n\n"
       "Args:\n    mode: constant, reflect, replicate or circular.\n\n"
-      "Raises:\n    RuntimeError: if the padding does not fit the input.\n    ValueError: for a value in another mode than constant.");
+      "Raises:\n    RuntimeError: if the padding does not fit the input.\n    ValueError: for a value in "
+      "another mode than constant.");
 }
 
 }  // namespace

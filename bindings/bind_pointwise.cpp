@@ -52,13 +52,10 @@ void bind_unary(Binder& b) {
       "round_", [](const Tensor& self, int64_t decimals) { return ops::round(self, decimals, true); },
       py::kw_only(), py::arg("decimals") = 0, "round() in place.");
   const auto square_doc = str("x * x.", kSameShape, "\nRaises:\n    TypeError: if input is not a tensor.");
-  b.both(
-      "square", [](const Tensor& input) { return ops::square(input); }, square_doc.c_str());
-  b.method(
-      "square_", [](const Tensor& self) { return ops::square(self, true); }, "square() in place.");
+  b.both("square", [](const Tensor& input) { return ops::square(input); }, square_doc.c_str());
+  b.method("square_", [](const Tensor& self) { return ops::square(self, true); }, "square() in place.");
   b.method("__neg__", &ops::neg, py::is_operator()).method("__abs__", &ops::abs, py::is_operator());
-  b.method(
-      "__pos__", [](const Tensor& self) { return self; }, py::is_operator());
+  b.method("__pos__", [](const Tensor& self) { return self; }, py::is_operator());
   b.method("__invert__", &ops::bitwise_not, py::is_operator());
 }
 

@@ -47,8 +47,7 @@ void bind_spread(Binder& b, const char* name, Spread op, const char* doc) {
 // max and min: of everything, along one dimension, or of two tensors.
 template <class Whole, class Along, class Pair>
 void bind_extreme(Binder& b, const char* name, Whole whole, Along along, Pair pair, const char* doc) {
-  b.both(
-      name, [whole](const Tensor& input) { return whole(input); }, doc);
+  b.both(name, [whole](const Tensor& input) { return whole(input); }, doc);
   b.both(
       name, [pair](const Tensor& input, const Tensor& other) { return pair(input, other); }, py::arg("other"),
       doc);

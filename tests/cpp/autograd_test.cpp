@@ -61,7 +61,8 @@ TEST(Engine, SecondBackwardNeedsRetainGraph) {
   backward(y, {true, false, true});
   backward(y);
   EXPECT_EQ(value(autograd::grad_of(x)), 8);
-  EXPECT_NE(message([&] { backward(y); }).find("a second time: the saved tensors of MulBackward0"), std::string::npos);
+  EXPECT_NE(message([&] { backward(y); }).find("a second time: the saved tensors of MulBackward0"),
+            std::string::npos);
 }
 
 TEST(Engine, HigherDerivatives) {
@@ -98,7 +99,8 @@ TEST(Engine, InPlaceChangeOfAViewReachesTheBase) {
 
 TEST(Engine, LeavesAndExpandedTensorsCannotBeChangedInPlace) {
   const Tensor x = leaf({2}, 1);
-  EXPECT_NE(message([&] { ops::copy_(x, x.alias()); }).find("a leaf Variable that requires grad"), std::string::npos);
+  EXPECT_NE(message([&] { ops::copy_(x, x.alias()); }).find("a leaf Variable that requires grad"),
+            std::string::npos);
   const Tensor expanded = ops::expand(ops::full({1}, 1, DType::Float64), {3});
   EXPECT_NE(message([&] { ops::copy_(expanded, ops::full({3}, 2, DType::Float64)); }).find("clone()"),
             std::string::npos);
@@ -128,7 +130,8 @@ TEST(Engine, HooksReplaceGradientsInOrder) {
   const Tensor x = leaf({}, 1);
   const Tensor y = ops::mul(x, x);
   autograd::register_hook(y, [](const Tensor& grad) { return ops::add(grad, grad); });
-  autograd::register_hook(y, [](const Tensor& grad) { return ops::add(grad, ops::full({}, 1, DType::Float64)); });
+  autograd::register_hook(
+      y, [](const Tensor& grad) { return ops::add(grad, ops::full({}, 1, DType::Float64)); });
   autograd::retain_grad(y);
   backward(y);
   EXPECT_EQ(value(autograd::grad_of(y)), 3);
@@ -136,7 +139,8 @@ TEST(Engine, HooksReplaceGradientsInOrder) {
 }
 
 TEST(Engine, RootsOutsideTheGraphAreRefused) {
-  EXPECT_NE(message([] { backward(ops::full({}, 1, DType::Float64)); }).find("does not require grad"), std::string::npos);
+  EXPECT_NE(message([] { backward(ops::full({}, 1, DType::Float64)); }).find("does not require grad"),
+            std::string::npos);
   const Tensor x = leaf({2}, 1);
   EXPECT_NE(message([&] { backward(ops::add(x, x)); }).find("only for scalar outputs"), std::string::npos);
 }

@@ -117,7 +117,8 @@ TEST(Promotion, FollowsPyTorch) {
 
 TEST(Allocator, ReusesBlocksAndCounts) {
   const MemoryStats before = memory_stats();
-  for (const size_t bytes : {size_t{0}, size_t{1}, size_t{64}, size_t{4096}, size_t{4097}, size_t{1} << 20, size_t{9} << 20}) {
+  for (const size_t bytes :
+       {size_t{0}, size_t{1}, size_t{64}, size_t{4096}, size_t{4097}, size_t{1} << 20, size_t{9} << 20}) {
     void* first = allocate(bytes);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0u);
     EXPECT_GE(memory_stats().allocated_bytes, before.allocated_bytes + static_cast<int64_t>(bytes));

@@ -39,17 +39,17 @@ std::string str(const Args&... args) {
 
 }  // namespace rushlight
 
-#define RUSHLIGHT_CHECK_AS(type, condition, ...)                                  \
-  do {                                                                            \
-    if (!(condition)) throw ::rushlight::type(::rushlight::str(__VA_ARGS__));     \
+#define RUSHLIGHT_CHECK_AS(type, condition, ...)                              \
+  do {                                                                        \
+    if (!(condition)) throw ::rushlight::type(::rushlight::str(__VA_ARGS__)); \
   } while (false)
 #define RUSHLIGHT_CHECK(condition, ...) RUSHLIGHT_CHECK_AS(Error, condition, __VA_ARGS__)
 #define RUSHLIGHT_CHECK_VALUE(condition, ...) RUSHLIGHT_CHECK_AS(ValueError, condition, __VA_ARGS__)
 #define RUSHLIGHT_CHECK_TYPE(condition, ...) RUSHLIGHT_CHECK_AS(TypeError, condition, __VA_ARGS__)
 #define RUSHLIGHT_CHECK_INDEX(condition, ...) RUSHLIGHT_CHECK_AS(IndexError, condition, __VA_ARGS__)
-#define RUSHLIGHT_INTERNAL_ASSERT(condition, ...)                                                \
-  do {                                                                                           \
-    if (!(condition))                                                                            \
-      throw ::rushlight::Error(::rushlight::str("internal error in rushlight (please report): ", \
-                                                #condition, " ", __VA_ARGS__));                  \
+#define RUSHLIGHT_INTERNAL_ASSERT(condition, ...)                                                           \
+  do {                                                                                                      \
+    if (!(condition))                                                                                       \
+      throw ::rushlight::Error(                                                                             \
+          ::rushlight::str("internal error in rushlight (please report): ", #condition, " ", __VA_ARGS__)); \
   } while (false)

@@ -94,12 +94,13 @@ constexpr bool is_integral(DType dtype) { return dtype < DType::Float16; }  // b
 
 // PyTorch's name without the module: "float32".
 constexpr const char* dtype_name(DType dtype) {
-  constexpr const char* names[] = {"bool", "uint8", "int8", "int16", "int32",
+  constexpr const char* names[] = {"bool",  "uint8",   "int8",     "int16",   "int32",
                                    "int64", "float16", "bfloat16", "float32", "float64"};
   return names[static_cast<int>(dtype)];
 }
 
 // DTypeOf<float>::value is DType::Float32, and so on.
+// clang-format off: a table
 template <class T> struct DTypeOf;
 template <> struct DTypeOf<bool> { static constexpr DType value = DType::Bool; };
 template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::UInt8; };
@@ -111,8 +112,12 @@ template <> struct DTypeOf<Float16> { static constexpr DType value = DType::Floa
 template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::BFloat16; };
 template <> struct DTypeOf<float> { static constexpr DType value = DType::Float32; };
 template <> struct DTypeOf<double> { static constexpr DType value = DType::Float64; };
+// clang-format on
 
-template <class T> struct TypeTag { using type = T; };
+template <class T>
+struct TypeTag {
+  using type = T;
+};
 
 // Calls f(TypeTag<T>{}) for the C++ type of `dtype`.
 template <class F>

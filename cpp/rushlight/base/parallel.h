@@ -36,8 +36,8 @@ void parallel_for(int64_t count, int64_t grain, Body&& body) {
 }
 
 // While one lives, this thread and the parallel_for calls it makes treat denormal numbers as zero (they make
-// multiply-add kernels up to 100 times slower); then the mode is what it was. Kernels that only compare, copy or
-// convert must not use it: there the difference would be seen.
+// multiply-add kernels up to 100 times slower); then the mode is what it was. Kernels that only compare, copy
+// or convert must not use it: there the difference would be seen.
 class FlushDenormals {
  public:
   FlushDenormals();
@@ -59,7 +59,8 @@ class HeavyWork {
   HeavyWork(const HeavyWork&) = delete;
   HeavyWork& operator=(const HeavyWork&) = delete;
 
-  // leave() gives the lock up if this thread holds it (returning a token, else null); enter(token) takes it back.
+  // leave() gives the lock up if this thread holds it (returning a token, else null); enter(token) takes it
+  // back.
   static void install(void* (*leave)(), void (*enter)(void*));
 
  private:

@@ -160,11 +160,11 @@ Tensor threshold_backward(const Tensor& grad, const Tensor& input, double thresh
   const Tensor out = pointwise(
       {"threshold_backward", Op::ThresholdBackward, input.dtype(), {&grad, &input}, scalars_of(threshold)});
   if (recording(grad))
-    record(
-        out, "ThresholdBackwardBackward0", {grad, input}, {input},
-        [threshold](Node& node, const Tensor& outer) -> Grads {
-          return {node.needs(0) ? threshold_backward(outer, node.saved(0), threshold) : Tensor(), Tensor()};
-        });
+    record(out, "ThresholdBackwardBackward0", {grad, input}, {input},
+           [threshold](Node& node, const Tensor& outer) -> Grads {
+             return {node.needs(0) ? threshold_backward(outer, node.saved(0), threshold) : Tensor(),
+                     Tensor()};
+           });
   return out;
 }
 

@@ -5,7 +5,7 @@
 
 namespace rushlight::ops {
 
-extern const UnaryRule kNeg, kAbs, kSign, kSqrt, kRsqrt, kReciprocal, kExp, kErf, kLog, kLog1p, kSin, kCos, kSinh,
-    kCosh, kTanh, kSigmoid, kLogicalNot, kRelu, kRound, kBitwiseNot;
+extern const UnaryRule kNeg, kAbs, kSign, kSqrt, kRsqrt, kReciprocal, kExp, kErf, kLog, kLog1p, kSin, kCos,
+    kSinh, kCosh, kTanh, kSigmoid, kLogicalNot, kRelu, kRound, kBitwiseNot;
 
 }  // namespace rushlight::ops

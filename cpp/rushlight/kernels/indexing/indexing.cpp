@@ -121,7 +121,7 @@ void check_gather_indices(const GatherParams& params, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const int64_t index = params.index[i];
     RUSHLIGHT_CHECK(index >= 0 && index < params.table_size, params.op, ": index ", index,
-                          " is out of bounds for dimension ", params.dim, " with size ", params.table_size);
+                    " is out of bounds for dimension ", params.dim, " with size ", params.table_size);
   }
 }
 

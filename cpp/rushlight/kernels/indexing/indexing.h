@@ -1,6 +1,6 @@
 // Reading and writing tensors through integer indices: x[i, j], gather, scatter, index_select, nonzero.
-// Strides count elements. Bad indices raise IndexError (gather and scatter: RuntimeError, as in PyTorch) before
-// anything is written.
+// Strides count elements. Bad indices raise IndexError (gather and scatter: RuntimeError, as in PyTorch)
+// before anything is written.
 #pragma once
 
 #include <cstdint>
