@@ -13,7 +13,8 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kTasks = 16;  // wanted at least: output rows are cut into pieces with sums of their own
-constexpr int64_t kChainPixels = 384;  // pixels summed in registers before they join the sum in memory
+constexpr int64_t kFinishRows = 64;    // rows of sums turned around together
+constexpr int64_t kChainPixels = 224;  // pixels summed in registers before they join the sum in memory
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -74,19 +75,27 @@ struct GradWeight {
     }
   }
 
-  // Adds the pieces in their order and turns tile[tap][channel][output] into OIHW.
+  // Adds the pieces in their order and turns tile[tap][channel][output] into OIHW, a few channels at a time:
+  // their sums stay in the L1 cache while they are read across.
   void finish(const T* tiles, int64_t group, int64_t block, T* grad_weight) const {
-    const int64_t columns = std::min(kernel.nr, p.group_out() - block * kernel.nr);
-    const int64_t depth = p.group_in() * p.taps();
-    T* out = grad_weight + (group * p.group_out() + block * kernel.nr) * depth;
-    for (int64_t c = 0; c < p.group_in(); ++c)
-      for (int64_t tap = 0; tap < p.taps(); ++tap)
-        for (int64_t o = 0; o < columns; ++o) {
-          const T* from = tiles + (tap * p.group_in() + c) * kernel.nr + o;
-          T sum = from[0];
-          for (int64_t i = 1; i < pieces; ++i) sum += from[i * p.groups * blocks * tile_size()];
-          out[o * depth + c * p.taps() + tap] = sum;
-        }
+    const int64_t nr = kernel.nr, taps = p.taps(), depth = p.group_in() * taps;
+    const int64_t columns = std::min(nr, p.group_out() - block * nr);
+    const int64_t piece = p.groups * blocks * tile_size();
+    const int64_t step = std::max<int64_t>(1, kFinishRows / taps);
+    T* out = grad_weight + (group * p.group_out() + block * nr) * depth;
+    Scratch<T> sums(step * taps * nr);
+    for (int64_t first = 0; first < p.group_in(); first += step) {
+      const int64_t channels = std::min(step, p.group_in() - first);
+      for (int64_t i = 0; i < channels * taps; ++i) {
+        const T* from = tiles + (i % taps * p.group_in() + first + i / taps) * nr;
+        T* sum = &sums[i * nr];
+        std::copy(from, from + nr, sum);
+        for (int64_t other = 1; other < pieces; ++other)
+          for (int64_t o = 0; o < nr; ++o) sum[o] += from[other * piece + o];
+      }
+      for (int64_t o = 0; o < columns; ++o)
+        for (int64_t i = 0; i < channels * taps; ++i) out[o * depth + first * taps + i] = sums[i * nr + o];
+    }
   }
 
   void run(const Operands<T>& x, T* grad_weight) const {
