@@ -9,6 +9,7 @@
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/conv2d_levels.h"
+#include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/task.h"
@@ -122,6 +123,7 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& given) {
   const ConvJob<T> job = dense(given);
   const int64_t total = job.images * job.out_h;
   if (total == 0 || job.out_w == 0 || job.outputs == 0) return;
+  if (is_depthwise(job)) return run_depthwise(job);
   const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
   const int64_t taps = static_cast<int64_t>(job.taps.size());
   Scratch<T> packed(job.groups * plan.output_blocks * taps * job.channels * kernel.outputs);

@@ -5,6 +5,7 @@
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/gemm/gemm.h"
@@ -140,6 +141,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   }
   if (skinny(p)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
   const FlushDenormals flush;
+  if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);
   GradWeight<T> sum(p, select_gemm<T>(active_isa()));
 
   const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;

@@ -1,0 +1,33 @@
+// What the kernels of depthwise convolutions are given.
+#pragma once
+
+#include <cstdint>
+
+namespace rushlight::kernels {
+
+// One row of results: dst[x * dst_step + c] = bias[c] + sum over t of src[t][x * src_step + c] * weight[t *
+// channels + c].
+template <class T>
+struct DepthwiseRow {
+  int64_t width, channels, taps;
+  const T* const* src;
+  int64_t src_step;
+  const T* weight;
+  const T* bias;  // or null
+  T* dst;
+  int64_t dst_step;
+};
+
+// One row's part of the weight gradient: grad_weight[t * channels + c] += sum over x of
+// src[t][x * src_step + c] * grad[x * grad_step + c].
+template <class T>
+struct DepthwiseGradRow {
+  int64_t width, channels, taps;
+  const T* const* src;
+  int64_t src_step;
+  const T* grad;
+  int64_t grad_step;
+  T* grad_weight;
+};
+
+}  // namespace rushlight::kernels
