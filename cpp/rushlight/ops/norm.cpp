@@ -163,14 +163,16 @@ Grads fused_backward(Node& node, const Tensor& grad, const Tensor& x, const Tens
   if (node.needs(0)) {
     std::vector<double> grad_scale(sums.size()), src_scale(sums.size(), 0.0), shift(sums.size(), 0.0);
     const auto count = static_cast<double>(layout.count());
-    for (size_t c = 0; c < sums.size(); ++c) {
-      grad_scale[c] = scale[c] * invstd[c];
-      if (!training) continue;
+    for (size_t c = 0; c < sums.size(); ++c) grad_scale[c] = scale[c] * invstd[c];
+    const Tensor k = coefficients(grad_scale, dtype);
+    // The shift cancels the mean of what the kernel multiplies, hence by the rounded factor: a rest would be
+    // the same for all of a channel, and add up in the sums of the layers before.
+    const std::vector<double> rounded = channel_values(k, channels, 0.0);
+    for (size_t c = 0; training && c < sums.size(); ++c) {
       src_scale[c] = -grad_scale[c] * invstd[c] * invstd[c] * products[c] / count;
-      shift[c] = -grad_scale[c] * sums[c] / count;
+      shift[c] = -rounded[c] * sums[c] / count;
     }
     to_input = layout.empty();
-    const Tensor k = coefficients(grad_scale, dtype);
     const Tensor offset = coefficients(shift, dtype);
     const Access out = to_input.access();
     if (training) {
