@@ -46,11 +46,11 @@ def make_torch_model(seed: int) -> Any:
     return model
 
 
-def run(library: Any, model: Any, images: Any, labels: Any, lr: float) -> dict[str, Any]:
+def run(library: Any, model: Any, images: Any, labels: Any) -> dict[str, Any]:
     """Logits and gradients of the first step; statistics, parameters and logits (in eval mode) after the
     last.
     """
-    optimizer = library.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, nesterov=True)
+    optimizer = library.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, nesterov=True)
     found: dict[str, Any] = {}
     for step in range(len(images)):
         optimizer.zero_grad()
@@ -72,7 +72,7 @@ def error(values: Any, reference: Any) -> float:
     return float(difference / max(np.linalg.norm(reference.ravel()), 1e-300))
 
 
-def errors(seed: int, batch: int, size: int, steps: int, lr: float) -> dict[str, tuple[float, float]]:
+def errors(seed: int, batch: int, size: int, steps: int) -> dict[str, tuple[float, float]]:
     """For each kind of tensor found by `run` and each statistic, our error and PyTorch's."""
     rng = np.random.default_rng(seed)
     images = rng.normal(size=(steps, batch, 3, size, size)).astype(np.float32)
@@ -80,10 +80,10 @@ def errors(seed: int, batch: int, size: int, steps: int, lr: float) -> dict[str,
     state = {n: v.numpy().copy() for n, v in make_torch_model(seed).state_dict().items()}
     model = resnet18(num_classes=CLASSES)
     model.load_state_dict({n: rl.from_numpy(v) for n, v in state.items()})
-    ours = run(rl, model, rl.from_numpy(images), rl.from_numpy(labels), lr)
+    ours = run(rl, model, rl.from_numpy(images), rl.from_numpy(labels))
     pictures, targets = torch.from_numpy(images), torch.from_numpy(labels)
-    theirs = run(torch, make_torch_model(seed), pictures, targets, lr)
-    exact = run(torch, make_torch_model(seed).double(), pictures.double(), targets, lr)
+    theirs = run(torch, make_torch_model(seed), pictures, targets)
+    exact = run(torch, make_torch_model(seed).double(), pictures.double(), targets)
     assert list(ours) == list(exact)
     kinds: dict[str, list[tuple[float, float]]] = {}
     for name, expected in exact.items():
@@ -105,10 +105,9 @@ def kind_of(name: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("batch", "size", "steps", "lr"), [(8, 64, 5, 0.01), (5, 75, 5, 0.001)])
-def test_training(batch: int, size: int, steps: int, lr: float) -> None:
-    # The odd size ends in 3x3 maps: with five images a larger step amplifies rounding beyond comparison.
-    found = [errors(seed, batch, size, steps, lr) for seed in range(3)]
+@pytest.mark.parametrize(("batch", "size", "steps"), [(8, 64, 5), (5, 75, 5)])
+def test_training(batch: int, size: int, steps: int) -> None:
+    found = [errors(seed, batch, size, steps) for seed in range(3)]
     misses = []
     for name in found[0]:
         ours = min(entry[name][0] for entry in found)
