@@ -128,7 +128,8 @@ bool push_cached(Pool& p, void* block, size_t size) {
 
 void* allocate(size_t nbytes) {
   Pool& p = pool();
-  RUSHLIGHT_CHECK(nbytes < (size_t{1} << 62), "out of memory: could not allocate ", nbytes, " bytes");
+  RUSHLIGHT_CHECK(nbytes < (size_t{1} << 46),  // more than a process can address
+                  "out of memory: could not allocate ", nbytes, " bytes");
   const size_t size = rounded_size(nbytes);
   const auto bytes = static_cast<int64_t>(size);
   void* block = pop_cached(p, size);
