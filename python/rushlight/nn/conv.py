@@ -13,8 +13,8 @@ from .module import Module
 from .parameter import Parameter
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-Size1 = int | tuple[int]
-Size2 = int | tuple[int, int]
+# An int for every dimension, or one for each.
+Size = int | tuple[int, ...]
 
 
 def as_tuple(value: Any, count: int) -> tuple[int, ...]:
@@ -25,33 +25,35 @@ def as_tuple(value: Any, count: int) -> tuple[int, ...]:
 class _ConvNd(Module):
     """What convolutions of every dimension share."""
 
+    _dims: int
+
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        padding: str | tuple[int, ...],
-        dilation: tuple[int, ...],
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any,
-        dtype: Any,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
-        _check_arguments(in_channels, out_channels, stride, padding, groups, padding_mode)
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
-        self.dilation = dilation
+        self.kernel_size = as_tuple(kernel_size, self._dims)
+        self.stride = as_tuple(stride, self._dims)
+        self.padding = padding if isinstance(padding, str) else as_tuple(padding, self._dims)
+        self.dilation = as_tuple(dilation, self._dims)
         self.groups = groups
         self.padding_mode = padding_mode
+        _check_arguments(in_channels, out_channels, self.stride, self.padding, groups, padding_mode)
         # Left and right padding, last dimension first, as F.pad takes it.
         self._pad_sides = [side for axis in reversed(self._sides()) for side in axis]
-        shape = (out_channels, in_channels // groups, *kernel_size)
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight = Parameter(ops.empty(shape, device=device, dtype=dtype))
         if bias:
             self.bias: Parameter | None = Parameter(ops.empty(out_channels, device=device, dtype=dtype))
@@ -144,35 +146,7 @@ class Conv1d(_ConvNd):
         ValueError: channels are not divisible by groups, or padding is not possible as asked.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Size1,
-        stride: Size1 = 1,
-        padding: str | Size1 = 0,
-        dilation: Size1 = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        sizes = [as_tuple(value, 1) for value in (kernel_size, stride, dilation)]
-        pad = padding if isinstance(padding, str) else as_tuple(padding, 1)
-        super().__init__(
-            in_channels,
-            out_channels,
-            sizes[0],
-            sizes[1],
-            pad,
-            sizes[2],
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _dims = 1
 
     def forward(self, input: Tensor) -> Tensor:
         return self._apply_conv(F.conv1d, input)
@@ -196,35 +170,7 @@ class Conv2d(_ConvNd):
         ValueError: channels are not divisible by groups, or padding is not possible as asked.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Size2,
-        stride: Size2 = 1,
-        padding: str | Size2 = 0,
-        dilation: Size2 = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        sizes = [as_tuple(value, 2) for value in (kernel_size, stride, dilation)]
-        pad = padding if isinstance(padding, str) else as_tuple(padding, 2)
-        super().__init__(
-            in_channels,
-            out_channels,
-            sizes[0],
-            sizes[1],
-            pad,
-            sizes[2],
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
+    _dims = 2
 
     def forward(self, input: Tensor) -> Tensor:
         return self._apply_conv(F.conv2d, input)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .._core import Tensor
 from . import functional as F
-from .conv import Size2
+from .conv import Size
 from .module import Module
 
 OutputSize = int | None | tuple[int | None, int | None]
@@ -30,10 +30,10 @@ class MaxPool2d(Module):
 
     def __init__(
         self,
-        kernel_size: Size2,
-        stride: Size2 | None = None,
-        padding: Size2 = 0,
-        dilation: Size2 = 1,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
@@ -82,9 +82,9 @@ class AvgPool2d(Module):
 
     def __init__(
         self,
-        kernel_size: Size2,
-        stride: Size2 | None = None,
-        padding: Size2 = 0,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
