@@ -1,3 +1,4 @@
+#include "argument_error.h"
 #include "bind.h"
 
 PYBIND11_MODULE(_core, m) {
@@ -29,4 +30,7 @@ PYBIND11_MODULE(_core, m) {
   bind_gather(b);
   bind_loss(b);
   bind_nn(b);
+  explain_arguments(m);
+  explain_arguments(b.ops);
+  explain_arguments(b.tensor);
 }
