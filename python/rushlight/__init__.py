@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import importlib as _importlib
 import os as _os
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
@@ -22,7 +26,10 @@ from . import nn as nn
 from . import optim as optim
 from . import return_types as return_types
 from .__config__ import show_config as show_config
+from ._conversion import is_complex as is_complex
+from ._conversion import is_floating_point as is_floating_point
 from ._conversion import is_tensor as is_tensor
+from ._conversion import numel as numel
 from ._core import *  # noqa: F403
 from ._core import __version__ as __version__
 from ._core.ops import *  # noqa: F403
@@ -37,6 +44,8 @@ from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .io import load as load
 from .io import save as save
+
+newaxis = None
 
 _core._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 

@@ -214,6 +214,21 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
+def is_floating_point(input: Tensor) -> bool:
+    """Tells whether the element type is a floating-point type."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """Tells whether the element type is complex: False, there is none."""
+    return input.dtype.is_complex
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()
+
+
 def _caster(dtype: _dtype) -> Any:
     def convert(self: Tensor) -> Tensor:
         return self._to_dtype(dtype)
@@ -250,4 +265,4 @@ METHODS: dict[str, Any] = {
     "__deepcopy__": deepcopy_tensor,
 }
 
-__all__ = ["METHODS", "device", "is_tensor"]
+__all__ = ["METHODS", "device", "is_complex", "is_floating_point", "is_tensor", "numel"]

@@ -223,6 +223,13 @@ def test_bad_roots() -> None:
     check_raises(lambda: torch.autograd.grad(a.sum(), plain), RuntimeError, "does not require grad")
     check_raises(lambda: torch.autograd.backward(a.sum(), [1.0]), TypeError, "float")
     check_raises(lambda: torch.autograd.grad(a.sum(), []), RuntimeError, "cannot be empty")
+    check_raises(lambda: a.sum().backward(3), TypeError, "gradient must be a Tensor or None, not int")
+    check_raises(lambda: torch.autograd.backward(1.0), TypeError, "must be a Tensor or several, not float")
+    check_raises(
+        lambda: torch.autograd.grad(a.sum(), [a, 2]),
+        TypeError,
+        "inputs must be Tensors, but number 1 is .* int",
+    )
 
 
 def test_a_gradient_of_another_float_type_is_converted() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import rushlight
@@ -32,3 +34,14 @@ def test_as_pytorch() -> None:
             assert getattr(ours, field) == getattr(theirs, field)
     for name in ("uint8", "int8", "int16", "int32", "int64"):
         assert repr(rushlight.iinfo(getattr(rushlight, name))) == repr(torch.iinfo(getattr(torch, name)))
+
+
+def test_constants_and_predicates() -> None:
+    assert (rushlight.pi, rushlight.e, rushlight.inf) == (math.pi, math.e, math.inf)
+    assert math.isnan(rushlight.nan)
+    assert rushlight.ones(3)[rushlight.newaxis].shape == (1, 3)
+    assert rushlight.numel(rushlight.ones(2, 3)) == 6
+    for name, floating in (("float32", True), ("bfloat16", True), ("int64", False), ("bool", False)):
+        tensor = rushlight.zeros(1, dtype=getattr(rushlight, name))
+        assert rushlight.is_floating_point(tensor) is floating
+        assert not rushlight.is_complex(tensor)

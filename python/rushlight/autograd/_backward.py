@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rushlight import _core
 from rushlight._core import Tensor
 
-Tensors = Tensor | Sequence[Tensor]
+Tensors = Tensor | Iterable[Tensor]
 
 
-def _as_tuple(tensors: Tensors | None) -> tuple[Tensor, ...] | None:
+def _as_tuple(tensors: Tensors | None, name: str) -> tuple[Tensor, ...] | None:
     if tensors is None:
         return None
-    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    if isinstance(tensors, Tensor):
+        return (tensors,)
+    if not isinstance(tensors, Iterable):
+        raise TypeError(f"{name} must be a Tensor or several, not {type(tensors).__name__}")
+    several = tuple(tensors)
+    for position, one in enumerate(several):
+        if not isinstance(one, Tensor):
+            raise TypeError(f"{name} must be Tensors, but number {position} is of type {type(one).__name__}")
+    return several
 
 
 def _matching_gradients(
@@ -22,6 +30,8 @@ def _matching_gradients(
     """One gradient (or None) for each output."""
     if gradients is None:
         return [None] * len(outputs)
+    if not isinstance(gradients, (Tensor, Sequence)):
+        raise TypeError(f"{name}: the gradient must be a Tensor or None, not {type(gradients).__name__}")
     given: list[Tensor | None] = [gradients] if isinstance(gradients, Tensor) else list(gradients)
     if len(given) != len(outputs):
         raise RuntimeError(f"{name}: got {len(outputs)} tensors and {len(given)} gradients")
@@ -58,13 +68,13 @@ def backward(
     """
     if grad_variables is not None:
         raise TypeError("backward: `grad_variables` is deprecated; use `grad_tensors`")
-    wanted = _as_tuple(inputs)
+    wanted = _as_tuple(inputs, "inputs")
     if wanted is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     for one in wanted or ():
         if one.requires_grad:
             one.retain_grad()  # a result asked for gets a .grad as well
-    outputs = _as_tuple(tensors) or ()
+    outputs = _as_tuple(tensors, "tensors") or ()
     _core._run_backward(
         outputs,
         _matching_gradients(outputs, grad_tensors, "backward"),
@@ -118,8 +128,8 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
             "allow_unused=False."
         )
-    sources = _as_tuple(outputs) or ()
-    wanted = _as_tuple(inputs) or ()
+    sources = _as_tuple(outputs, "outputs") or ()
+    wanted = _as_tuple(inputs, "inputs") or ()
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     found = _core._run_backward(
