@@ -1,4 +1,4 @@
-"""Prints every comparison, or the named ones: `python -m bench [matmul train ...] [--json FILE]`."""
+"""Prints the whole comparison with NumPy and PyTorch, or the named groups of it."""
 
 from __future__ import annotations
 
@@ -6,55 +6,79 @@ import argparse
 import importlib
 import json
 import os
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-# Group -> module with rows(quick); the order is the order of printing.
+from bench import environment, report
+from bench.compare import Row, interleaved
+
+# Group -> module with cases(quick); the order is the order of printing.
 GROUPS = {
-    "startup": "bench.startup",
+    "steps": "bench.steps",
     "matmul": "bench.matmul",
+    "streams": "bench.streams",
+    "small": "bench.small",
     "conv": "bench.conv",
-    "ops": "bench.ops",
-    "train": "bench.train_resnet18",
+    "startup": "bench.startup",
 }
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line; ends the program with a message if it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "groups", nargs="*", metavar="group", help=f"any of {', '.join(GROUPS)} (default: all)"
     )
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and samples")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write environment and rows there")
-    options = parser.parse_args()
-    if unknown := set(options.groups) - set(GROUPS):
-        parser.error(f"unknown group {', '.join(sorted(unknown))}; expected any of {', '.join(GROUPS)}")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only rows with TEXT in their name")
+    parser.add_argument("--quick", action="store_true", help="fewer rows and samples")
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for all (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also draw it (needs matplotlib)")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.groups) - set(GROUPS)):
+        parser.error(f"unknown group {', '.join(unknown)}; expected any of {', '.join(GROUPS)}")
+    if options.threads < 1:
+        parser.error(f"--threads must be 1 or more, got {options.threads}")
+    if options.picture and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--picture needs matplotlib: pip install 'rushlight[plots]'")
     return options
+
+
+def measure(options: argparse.Namespace, limits: environment.Limits, say: Callable[[str], None]) -> list[Any]:
+    """Times the chosen rows, saying each as it is done; returns them as `--json` keeps them."""
+    kept = []
+    for group in options.groups or GROUPS:
+        module = importlib.import_module(GROUPS[group])
+        say(f"\n{module.__doc__.strip().splitlines()[0]}")
+        for case in module.cases(options.quick):
+            if options.only in case.name:
+                row = Row(case, interleaved(case.make(), samples=5 if options.quick else 9))
+                say(report.line(row, limits))
+                kept.append(report.as_json(group, row, limits))
+    return kept
 
 
 def main() -> None:
     options = parse()
-    # NumPy's BLAS reads this when it is first imported.
-    os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
-    import rushlight
-    from bench import compare
-
-    rushlight.set_num_threads(options.threads)
-    torch = compare.torch_or_none()
-    if torch is not None:
-        torch.set_num_threads(options.threads)
-    environment = compare.environment()
-    for key, value in environment.items():
-        print(f"{key:<10} {value}")
-    tables = {}
-    for group in options.groups or GROUPS:
-        module = importlib.import_module(GROUPS[group])
-        title = f"{module.__doc__.strip()} (above 1x: rushlight is faster)"
-        tables[group] = compare.print_table(title, module.rows(options.quick))
+    held = environment.hold_others(os.environ, options.threads)
+    environment.use_threads(options.threads)
+    facts = environment.facts(held)
+    limits = environment.limits()
+    facts["limits"] = report.describe_limits(limits)
+    for name, value in facts.items():
+        print(f"{name:<10} {value}")
+    print("Ratios: time of the other divided by ours; above 1x, rushlight is faster.")
+    rows = measure(options, limits, lambda text: print(text, flush=True))
+    result = {"environment": facts, "limits": vars(limits), "rows": rows}
     if options.json:
-        rows = {group: [asdict(row) for row in table] for group, table in tables.items()}
-        options.json.write_text(json.dumps({"environment": environment, "rows": rows}, indent=2) + "\n")
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    if options.picture:
+        from bench import picture
+
+        picture.draw(result, options.picture)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,41 @@
-"""Interleaved timing of alternatives, the environment they ran in, and how both are printed."""
+"""Cases, and their interleaved timing."""
 
 from __future__ import annotations
 
-import platform
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-ROOT = Path(__file__).resolve().parent.parent
+Call = Callable[[], object]
+# Name of a candidate -> the call to be timed. The first word of a name is the library: "torch" and
+# "torch channels-last" are two ways to ask the same rival.
+Candidates = Mapping[str, Call]
 SUBJECT = "rushlight"
 
 # A sample shorter than this is mostly the clock's own noise.
-SAMPLE_SECONDS = 0.004
-# OpenMP threads spin after a region; until they sleep they would slow the next candidate down.
-SETTLE_SECONDS = 0.003
+SAMPLE_SECONDS = 0.01
+# Threads that slept are often woken on the processor of the caller, and moved apart only milliseconds later:
+# until then some candidates run at a twentieth of their speed.
+WARM_SECONDS = 0.02
+# Threads spin after their work; until they sleep they would slow the next candidate down.
+SETTLE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to time: its name, what makes the calls, and the least work that it is.
+
+    `flop` counts a multiply-add as two. `bytes` is what must move between memory and processor if every
+    operand is read and every result written once; `reads_only` tells that nothing large is written.
+    0 where it says nothing.
+    """
+
+    name: str
+    make: Callable[[], Candidates]
+    flop: float = 0.0
+    bytes: float = 0.0
+    reads_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,39 +48,41 @@ class Timing:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: what was timed, how long each candidate took, and a rate if one makes sense."""
+    """What became of a case."""
 
-    name: str
+    case: Case
     timings: Mapping[str, Timing]
-    gflop: float | None = None
-    notes: Mapping[str, float] = field(default_factory=dict)
 
-    def ratio(self, other: str) -> float | None:
-        """How many times faster rushlight is than `other`; None where `other` was not timed."""
-        if other not in self.timings:
-            return None
-        return self.timings[other].median / self.timings[SUBJECT].median
+    def ratios(self) -> dict[str, float]:
+        """How many times faster rushlight is than each other library at its best."""
+        best: dict[str, float] = {}
+        for candidate, timing in self.timings.items():
+            library = candidate.split()[0]
+            if library != SUBJECT:
+                best[library] = min(best.get(library, timing.median), timing.median)
+        return {library: seconds / self.timings[SUBJECT].median for library, seconds in best.items()}
 
 
-def _sample(call: Callable[[], object], loops: int) -> float:
+def _sample(call: Call, once: float) -> float:
     time.sleep(SETTLE_SECONDS)
-    call()  # wakes the threads and warms the caches
+    for _ in range(round(WARM_SECONDS / once)):
+        call()
+    loops = max(1, round(SAMPLE_SECONDS / once))
     start = time.perf_counter()
     for _ in range(loops):
         call()
     return (time.perf_counter() - start) / loops
 
 
-def _loops(call: Callable[[], object]) -> int:
-    """Calls that fill one sample, from a warm run."""
+def _once(call: Call) -> float:
+    """Seconds of a warm call."""
     call()
     start = time.perf_counter()
     call()
-    once = max(time.perf_counter() - start, 1e-7)
-    return max(1, int(SAMPLE_SECONDS / once))
+    return max(time.perf_counter() - start, 1e-7)
 
 
-def interleaved(candidates: Mapping[str, Callable[[], object]], samples: int = 9) -> dict[str, Timing]:
+def interleaved(candidates: Candidates, samples: int = 9) -> dict[str, Timing]:
     """Times the candidates in turn, A B C A B C ..., so that a change of the machine's load meets all.
 
     Args:
@@ -71,11 +92,11 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], samples: int = 9
     Returns:
         The timing of each candidate, in seconds a call.
     """
-    loops = {name: _loops(call) for name, call in candidates.items()}
+    once = {name: _once(call) for name, call in candidates.items()}
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(samples):
         for name, call in candidates.items():
-            seconds[name].append(_sample(call, loops[name]))
+            seconds[name].append(_sample(call, once[name]))
     return {name: _timing(values) for name, values in seconds.items()}
 
 
@@ -84,68 +105,3 @@ def _timing(values: list[float]) -> Timing:
         return Timing(values[0], 0.0)
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
     return Timing(statistics.median(values), (high - low) / 2)
-
-
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
-
-
-def environment() -> dict[str, str]:
-    """What a reader needs to judge the figures: processor, level, threads, compiler, versions, commit."""
-    import numpy
-
-    import rushlight
-
-    facts = {"cpu": _cpu_model(), "commit": _commit(), **rushlight.__config__.facts()}
-    facts["numpy"] = numpy.__version__
-    torch = torch_or_none()
-    facts["torch"] = torch.__version__ if torch is not None else "not installed"
-    return facts
-
-
-def torch_or_none():  # type: ignore[no-untyped-def]
-    """PyTorch where it is installed, else None."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    return torch
-
-
-def _duration(seconds: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if seconds * scale >= 1:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
-
-
-def print_table(title: str, rows: Iterable[Row]) -> list[Row]:
-    """Prints rows as they are measured, ratio first, and returns them."""
-    print(f"\n{title}")
-    done = []
-    for row in rows:
-        cells = []
-        for other in row.timings:
-            ratio = row.ratio(other)
-            if other != SUBJECT and ratio is not None:
-                cells.append(f"{ratio:5.2f}x {other}")
-        for candidate, timing in row.timings.items():
-            percent = 100 * timing.spread / timing.median
-            rate = f", {row.gflop / timing.median:.0f} GFLOP/s" if row.gflop else ""
-            cells.append(f"{candidate} {_duration(timing.median)} ±{percent:.0f}%{rate}")
-        cells += [f"{key} {value:.3g}" for key, value in row.notes.items()]
-        print(f"  {row.name:<34} {' | '.join(cells)}", flush=True)
-        done.append(row)
-    return done

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-import rushlight
-from bench.compare import Row, interleaved, torch_or_none
+from bench.compare import Candidates, Case
+from bench.environment import libraries
 
 # (m, n, k)
-SIZES = [(n, n, n) for n in (64, 128, 256, 512, 1024, 2048)]
-SIZES += [(1, 1000, 512), (32, 1000, 512), (1023, 1025, 511)]
+SIZES = [(n, n, n) for n in (1024, 512, 256, 64)]
+MORE_SIZES = [(128, 128, 128), (2048, 2048, 2048), (1, 1000, 512), (32, 1000, 512), (1023, 1025, 511)]
 
 
-def rows(quick: bool) -> Iterator[Row]:
-    torch = torch_or_none()
+def _candidates(m: int, n: int, k: int) -> Candidates:
     rng = np.random.default_rng(0)
-    for m, n, k in SIZES[:5] if quick else SIZES:
-        left = rng.standard_normal((m, k), dtype=np.float32)
-        right = rng.standard_normal((k, n), dtype=np.float32)
-        ours = rushlight.from_numpy(left), rushlight.from_numpy(right)
-        candidates = {
-            "rushlight": lambda a=ours[0], b=ours[1]: a @ b,
-            "numpy": lambda a=left, b=right: a @ b,
-        }
-        if torch is not None:
-            theirs = torch.from_numpy(left), torch.from_numpy(right)
-            candidates["torch"] = lambda a=theirs[0], b=theirs[1]: a @ b
-        yield Row(f"matmul {m}x{k} @ {k}x{n}", interleaved(candidates), gflop=2e-9 * m * n * k)
+    left = rng.standard_normal((m, k), dtype=np.float32)
+    right = rng.standard_normal((k, n), dtype=np.float32)
+    calls = {}
+    for library in libraries():
+        a, b = library.from_numpy(left), library.from_numpy(right)
+        calls[library.__name__] = partial(operator.matmul, a, b)
+    calls["numpy"] = lambda: left @ right
+    return calls
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    for m, n, k in SIZES if quick else SIZES + MORE_SIZES:
+        yield Case(
+            f"matmul {m}x{k} @ {k}x{n}",
+            partial(_candidates, m, n, k),
+            flop=2.0 * m * n * k,
+            bytes=4.0 * (m * k + k * n + m * n),
+        )

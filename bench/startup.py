@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from bench.compare import Row, interleaved
+from bench.compare import Call, Candidates, Case
 
 
-def _importing(package: str) -> Callable[[], object]:
+def _importing(package: str) -> Call:
     return lambda: subprocess.run([sys.executable, "-c", f"import {package}"], check=True)
 
 
-def rows(quick: bool) -> Iterator[Row]:
-    packages = [name for name in ("rushlight", "numpy", "torch") if importlib.util.find_spec(name)]
-    timings = interleaved({name: _importing(name) for name in packages}, samples=5 if quick else 15)
-    yield Row("import", timings)
+def _candidates() -> Candidates:
+    packages = ("rushlight", "numpy", "torch")
+    return {name: _importing(name) for name in packages if importlib.util.find_spec(name)}
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    yield Case("import", _candidates)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-try:
-    import torch
-    from torch import nn
-except ImportError:  # the benches then leave PyTorch out and never call resnet18()
-    nn = None  # type: ignore[assignment]
+import torch
+from torch import nn
 
 
 def resnet18(num_classes: int = 1000):  # type: ignore[no-untyped-def]

@@ -22,6 +22,17 @@ def facts() -> dict[str, str]:
     }
 
 
+def machine_limits() -> dict[str, float]:
+    """What this machine does at most with the level and threads in use, measured with our own loops.
+
+    Returns:
+        ``fma`` and ``tiles``: operations a second of float32 multiply-adds and of bfloat16 tile products (0
+        below level amx); ``stream`` and ``read``: bytes a second of ``a + s * b`` and of a sum over large
+        arrays. The first call takes about 0.1 s.
+    """
+    return _core._machine_limits()
+
+
 def show() -> str:
     """The facts as text, one a line."""
     return "\n".join(f"{name:<10} {value}" for name, value in facts().items())

@@ -6,22 +6,11 @@
 #include "rushlight/kernels/gemm/split.h"
 #include "rushlight/kernels/gemm/split_levels.h"
 #include "rushlight/kernels/gemm/square.inl.h"
+#include "rushlight/kernels/tiles.h"
 #include "rushlight/kernels/vec/vec.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-inline void configure_tiles() {
-  const TileConfig config;
-  __asm__ volatile("" ::"r"(&config) : "memory");  // GCC 12 drops the stores otherwise
-  _tile_loadconfig(&config);
-}
 
 // The three parts of 32 numbers, as 32 bfloat16 each: those of `low` first.
 struct Parts {

@@ -1,0 +1,1 @@
+#include "rushlight/kernels/limits/limits.inl.h"
