@@ -40,6 +40,13 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Ten
                      options("conv2d", stride, padding, dilation, groups));
 }
 
+Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, Pair stride,
+                    const Padding& padding, Pair dilation, int64_t groups,
+                    const std::optional<Tensor>& residual, bool relu) {
+  return ops::conv2d_fused(input, weight, bias.value_or(Tensor()), residual.value_or(Tensor()), relu,
+                           options("conv2d_fused", stride, padding, dilation, groups));
+}
+
 Tensor conv1d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
               const IntList& stride, const std::variant<IntList, std::string>& padding,
               const IntList& dilation, int64_t groups) {
@@ -73,6 +80,16 @@ void bind_conv(Binder& b) {
       "Raises:\n    RuntimeError: if sizes or dtypes do not match, or the kernel does not fit the padded "
       "input.\n\n"
       "Source:\n    torch.nn.functional.conv2d");
+  b.function("conv2d_fused", &conv2d_fused, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
+             py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
+             py::kw_only(), py::arg("residual") = py::none(), py::arg("relu") = false,
+             "``relu(conv2d(input, weight, bias, ...) + residual)`` in one pass over the result, for "
+             "inference.\n\n"
+             "It has no backward and refuses operands that require gradients, unless under ``no_grad``.\n\n"
+             "Args:\n    residual: added before ReLU, as large as the result.\n    relu: whether to clamp at "
+             "zero.\n\n"
+             "Shapes:\n    as conv2d; input ``(N, C, H, W)`` only, residual ``(N, O, H', W')``\n\n"
+             "Raises:\n    RuntimeError: if sizes or dtypes do not match, or a graph would be needed.");
   b.function("conv1d", &conv1d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
              py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
              "1-d convolution (cross-correlation) of signals.\n\n"

@@ -42,6 +42,12 @@ std::vector<Conv2dParams> shapes() {
       make(3, 4, 5, 5, 6, 5, 5, 1, 1, 4, 4),
       make(1, 3, 5, 1, 4, 3, 1, 1, 1, 1, 0),
       make(1, 2, 20, 21, 3, 2, 2, 5, 4),
+      // large enough for tiles in every direction: many images, few, strides, few channels
+      make(16, 24, 6, 5, 40, 3, 3, 1, 1, 1, 1),
+      make(32, 18, 4, 4, 70, 3, 3, 1, 1, 1, 1),
+      make(3, 40, 17, 20, 33, 3, 3, 2, 2, 1, 1),
+      make(2, 70, 11, 13, 36, 3, 3, 1, 1, 2, 2, 2, 2),
+      make(2, 3, 22, 28, 70, 7, 7, 2, 2, 3, 3),
   };
   Conv2dParams uneven = make(2, 3, 6, 7, 4, 2, 4);
   uneven.pad_w = 1, uneven.pad_h_end = 1, uneven.pad_w_end = 2;
@@ -89,10 +95,15 @@ struct Reference {
   std::vector<T> src, weight, bias, grad;
   std::vector<Sum> result, grad_src, grad_weight;
   explicit Reference(const Conv2dParams& p)
-      : src(normal<T>(source_size(p), T(0), 1)),
-        weight(normal<T>(weight_size(p), T(0), 2)),
+      : Reference(p, normal<T>(source_size(p), T(0), 1), normal<T>(weight_size(p), T(0), 2),
+                  normal<T>(result_size(p), T(0), 4)) {
+    for (size_t i = 0; i < result.size(); ++i) result[i].add(bias[i % bias.size()]);
+  }
+  Reference(const Conv2dParams& p, std::vector<T> source, std::vector<T> weights, std::vector<T> gradient)
+      : src(std::move(source)),
+        weight(std::move(weights)),
         bias(normal<T>(p.out_channels, T(0), 3)),
-        grad(normal<T>(result_size(p), T(0), 4)),
+        grad(std::move(gradient)),
         result(grad.size()),
         grad_src(src.size()),
         grad_weight(weight.size()) {
@@ -101,7 +112,6 @@ struct Reference {
       grad_src[s].add(double{grad[d]} * weight[w]);
       grad_weight[w].add(double{grad[d]} * src[s]);
     });
-    for (size_t i = 0; i < result.size(); ++i) result[i].add(bias[i % bias.size()]);
   }
 };
 
@@ -162,12 +172,42 @@ TYPED_TEST(Conv2d, ThreeDirectionsAgreeWithTheDefinitionInBothLayouts) {
     everywhere([&] {
       for (int layout = 0; layout < 2; ++layout) {
         Guarded<T> result(result_size(p)), grad_src(source_size(p)), grad_weight(weight_size(p));
-        conv2d_forward(p, srcs[layout], expected.weight.data(), expected.bias.data(), result.data());
+        conv2d_forward<T>(p, srcs[layout], expected.weight.data(), {expected.bias.data()}, result.data());
         conv2d_grad_src(p, grads[layout], expected.weight.data(), grad_src.data());
         conv2d_grad_weight(p, srcs[layout], grads[layout], grad_weight.data());
         result.check(expected.result, "forward");
         grad_src.check(expected.grad_src, "grad_src");
         grad_weight.check(expected.grad_weight, "grad_weight");
+      }
+    });
+  }
+}
+
+// Shapes for every path: register tiles, tiles of AMX (in place and gathered, one chain and several), few
+// pixels, depthwise.
+TYPED_TEST(Conv2d, EpilogueAddsTheResidualAndClamps) {
+  using T = TypeParam;
+  for (const Conv2dParams& p :
+       {make(2, 3, 8, 9, 5, 3, 3, 1, 1, 1, 1), make(1, 32, 18, 18, 40, 3, 3, 1, 1, 1, 1),
+        make(1, 80, 16, 17, 33, 3, 3, 1, 1, 1, 1), make(4, 40, 17, 16, 48, 3, 3, 2, 2, 1, 1),
+        make(1, 16, 4, 4, 20, 3, 3, 1, 1, 1, 1), make(2, 18, 9, 9, 18, 3, 3, 1, 1, 1, 1, 1, 1, 18),
+        make(2, 12, 7, 7, 14, 3, 3, 1, 1, 1, 1, 1, 1, 2)}) {
+    SCOPED_TRACE(describe(p));
+    const Reference<T> expected(p);
+    auto residual = normal<T>(result_size(p), T(0), 5);
+    residual[3] = std::numeric_limits<T>::quiet_NaN();
+    const ImageView<const T> src = channels_last(expected.src.data(), p.in_h, p.in_w, p.in_channels);
+    everywhere([&] {
+      std::vector<T> result(residual.size());
+      conv2d_forward<T>(p, src, expected.weight.data(), {expected.bias.data(), residual.data(), true},
+                        result.data());
+      EXPECT_TRUE(std::isnan(result[3]));
+      for (size_t i = 0; i < result.size(); ++i) {
+        if (i == 3) continue;
+        Sum sum = expected.result[i];
+        sum.add(residual[i]);
+        const double bound = std::numeric_limits<T>::epsilon() * 2.0 * sum.terms * sum.magnitude;
+        ASSERT_NEAR(result[i], std::max(sum.value, 0.0), bound) << "at " << i << " (seeds 1 to 5)";
       }
     });
   }
@@ -189,7 +229,7 @@ TYPED_TEST(Conv2d, EveryRowAgreesWithTheDefinition) {
         const Reference<T> expected(p);
         Guarded<T> result(result_size(p));
         conv2d_forward_with<T>(row, p, channels_last(expected.src.data(), p.in_h, p.in_w, p.in_channels),
-                               expected.weight.data(), expected.bias.data(), result.data());
+                               expected.weight.data(), {expected.bias.data()}, result.data());
         result.check(expected.result, row.name);
         ++ran;
       }
@@ -197,24 +237,97 @@ TYPED_TEST(Conv2d, EveryRowAgreesWithTheDefinition) {
   EXPECT_GE(ran, 1);
 }
 
+// Tiles split numbers into parts; what has no parts must still act as in float32, in every direction.
+TEST(Conv2dSplit, SpecialValuesActAsInFloat32) {
+  const Conv2dParams p = make(16, 32, 9, 8, 40, 3, 3, 1, 1, 1, 1);
+  const auto clean = normal<float>(source_size(p), 0.0f, 1), weight = normal<float>(weight_size(p), 0.0f, 2),
+             grad = normal<float>(result_size(p), 0.0f, 4);
+  const auto run = [&](const std::vector<float>& src, const std::vector<float>& w,
+                       const std::vector<float>& g) {
+    std::vector<float> all(g.size() + src.size() + w.size());
+    const auto from = channels_last<const float>(src.data(), p.in_h, p.in_w, p.in_channels);
+    const auto back = channels_last<const float>(g.data(), p.out_h(), p.out_w(), p.out_channels);
+    conv2d_forward<float>(p, from, w.data(), {}, all.data());
+    conv2d_grad_src<float>(p, back, w.data(), all.data() + g.size());
+    conv2d_grad_weight<float>(p, from, back, all.data() + g.size() + src.size());
+    return all;
+  };
+  for (const float special : {INFINITY, -INFINITY, NAN, 3.39e38f, 1e30f, 1e-40f})
+    for (int place = 0; place < 3; ++place) {
+      SCOPED_TRACE(testing::Message() << special << " in operand " << place);
+      auto src = clean, w = weight, g = grad;
+      (place == 0 ? src : place == 1 ? w : g)[777] = special;
+      set_active_isa(best_isa());
+      const auto best = run(src, w, g);
+      set_active_isa(Isa::Generic);
+      const auto plain = run(src, w, g);
+      set_active_isa(best_isa());
+      for (size_t i = 0; i < best.size(); ++i) {
+        ASSERT_EQ(std::isnan(best[i]), std::isnan(plain[i])) << i;
+        ASSERT_EQ(std::isinf(best[i]), std::isinf(plain[i])) << i;
+        if (!std::isfinite(plain[i])) continue;
+        ASSERT_NEAR(best[i], plain[i], 1e-3f + 1e-5f * std::abs(plain[i])) << i;
+      }
+    }
+}
+
+// The same magnitudes everywhere, or over many orders.
+TEST(Conv2dSplit, IsAsAccurateAsFma) {
+  if (best_isa() < Isa::Amx) GTEST_SKIP() << "this machine has no amx";
+  const Conv2dParams p = make(16, 32, 24, 24, 40, 3, 3, 1, 1, 1, 1);
+  for (const bool log_normal : {false, true}) {
+    auto source = normal<float>(source_size(p), 0.0f, 1), weights = normal<float>(weight_size(p), 0.0f, 2),
+         gradient = normal<float>(result_size(p), 0.0f, 4);
+    for (auto* values : {&source, &weights, &gradient})
+      for (float& v : *values) v = log_normal ? std::copysign(std::exp(3 * v), v) : v;
+    const Reference<float> r(p, source, weights, gradient);
+    double errors[2][3] = {};  // by level and direction
+    for (const Isa isa : {Isa::Avx512, Isa::Amx}) {
+      set_active_isa(isa);
+      std::vector<float> out(r.grad.size()), src(r.src.size()), weight(r.weight.size());
+      const auto from = channels_last<const float>(r.src.data(), p.in_h, p.in_w, p.in_channels);
+      const auto back = channels_last<const float>(r.grad.data(), p.out_h(), p.out_w(), p.out_channels);
+      conv2d_forward<float>(p, from, r.weight.data(), {}, out.data());
+      conv2d_grad_src<float>(p, back, r.weight.data(), src.data());
+      conv2d_grad_weight<float>(p, from, back, weight.data());
+      const auto total = [](const std::vector<float>& got, const std::vector<Sum>& expected) {
+        double error = 0;
+        for (size_t i = 0; i < got.size(); ++i) error += std::abs(got[i] - expected[i].value);
+        return error;
+      };
+      double* error = errors[isa == Isa::Amx];
+      error[0] = total(out, r.result), error[1] = total(src, r.grad_src),
+      error[2] = total(weight, r.grad_weight);
+    }
+    for (int direction = 0; direction < 3; ++direction)
+      EXPECT_LE(errors[1][direction], errors[0][direction])
+          << (log_normal ? "log-normal" : "normal") << ", direction " << direction;
+  }
+  set_active_isa(best_isa());
+}
+
 TYPED_TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
-  const Conv2dParams p = make(5, 12, 15, 14, 40, 3, 3, 1, 2, 1, 1);
-  const Reference<T> r(p);
-  std::vector<T> first;
-  const int before = num_threads();
-  for (const int threads : {1, 2, 3, 8}) {
-    set_num_threads(threads);
-    const auto src = channels_last(r.src.data(), p.in_h, p.in_w, p.in_channels);
-    const auto grad = channels_last(r.grad.data(), p.out_h(), p.out_w(), p.out_channels);
-    std::vector<T> all(r.grad.size() + r.src.size() + r.weight.size());
-    conv2d_forward(p, src, r.weight.data(), r.bias.data(), all.data());
-    conv2d_grad_src(p, grad, r.weight.data(), all.data() + r.grad.size());
-    conv2d_grad_weight(p, src, grad, all.data() + r.grad.size() + r.src.size());
-    if (first.empty()) first = all;
-    EXPECT_EQ(all, first) << threads << " threads";
+  for (const Conv2dParams& p :
+       {make(5, 12, 15, 14, 40, 3, 3, 1, 2, 1, 1), make(16, 64, 8, 8, 64, 3, 3, 1, 1, 1, 1),
+        make(3, 64, 14, 14, 96, 3, 3, 2, 2, 1, 1), make(1, 96, 4, 4, 64, 3, 3, 1, 1, 1, 1)}) {
+    SCOPED_TRACE(describe(p));
+    const Reference<T> r(p);
+    std::vector<T> first;
+    const int before = num_threads();
+    for (const int threads : {1, 2, 3, 8}) {
+      set_num_threads(threads);
+      const ImageView<const T> src = channels_last(r.src.data(), p.in_h, p.in_w, p.in_channels);
+      const ImageView<const T> grad = channels_last(r.grad.data(), p.out_h(), p.out_w(), p.out_channels);
+      std::vector<T> all(r.grad.size() + r.src.size() + r.weight.size());
+      conv2d_forward<T>(p, src, r.weight.data(), {r.bias.data()}, all.data());
+      conv2d_grad_src(p, grad, r.weight.data(), all.data() + r.grad.size());
+      conv2d_grad_weight(p, src, grad, all.data() + r.grad.size() + r.src.size());
+      if (first.empty()) first = all;
+      EXPECT_EQ(all, first) << threads << " threads";
+    }
+    set_num_threads(before);
   }
-  set_num_threads(before);
 }
 
 TEST(Conv2dSelection, FollowsLevelAndWidth) {

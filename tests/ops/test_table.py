@@ -14,6 +14,7 @@ from tests.ops.cases import CASES, REFUSALS
 # Ops that have no rows because another file tests them: name -> where.
 ELSEWHERE: dict[str, str] = {
     "sgd_step_": "tests/ops/test_sgd.py",
+    "conv2d_fused": "tests/ops/test_conv_fused.py",
     **dict.fromkeys(("allclose", "equal", "relu_", "empty", "empty_like"), "tests/ops/test_elementwise.py"),
     **dict.fromkeys(
         ("bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn"),

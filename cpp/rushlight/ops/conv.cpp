@@ -7,6 +7,7 @@
 #include "rushlight/kernels/conv2d/conv2d.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
+#include "rushlight/ops/physical.h"
 #include "rushlight/ops/reduce.h"
 #include "rushlight/ops/view.h"
 
@@ -43,21 +44,30 @@ Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams&
                    const char* name = "ConvolutionBackwardBackward0");
 Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p);
 
-Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dParams& p) {
+// The values alone: relu(conv(input, weight) + bias + residual), the parts asked for.
+Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                      bool relu, const Conv2dParams& p) {
+  const autograd::GradModeGuard no_grad(false);
   Tensor out = Tensor::empty_channels_last(result_sizes(p), input.dtype());
-  {
-    const autograd::GradModeGuard no_grad(false);
-    const Tensor plain_weight = contiguous(weight);
-    const Tensor plain_bias = bias.defined() ? contiguous(bias) : bias;
-    const Access from = input.access(), to = out.access();
-    const HeavyWork heavy(p.work());
-    dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      kernels::conv2d_forward<T>(p, view_of<T>(from, input), plain_weight.data<T>(),
-                                 plain_bias.defined() ? plain_bias.data<T>() : nullptr,
-                                 reinterpret_cast<T*>(to.data));
-    });
-  }
+  const Tensor plain_weight = contiguous(weight);
+  const Tensor plain_bias = bias.defined() ? contiguous(bias) : bias;
+  const Tensor added = residual.defined() ? in_layout(residual, true) : out;
+  const Access from = input.access(), to = out.access(), more = added.access();
+  const HeavyWork heavy(p.work());
+  dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kernels::ConvEpilogue<T> epilogue;
+    if (bias.defined()) epilogue.bias = plain_bias.data<T>();
+    if (residual.defined()) epilogue.residual = reinterpret_cast<const T*>(more.data);
+    epilogue.relu = relu;
+    kernels::conv2d_forward<T>(p, view_of<T>(from, input), plain_weight.data<T>(), epilogue,
+                               reinterpret_cast<T*>(to.data));
+  });
+  return out;
+}
+
+Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dParams& p) {
+  Tensor out = forward_values(input, weight, bias, Tensor(), false, p);
   if (!autograd::recording(input, weight, bias)) return out;
   autograd::record(
       out, "ConvolutionBackward0", {input, weight, bias},
@@ -153,13 +163,9 @@ Conv2dParams params_of(const Tensor& input, const Tensor& weight, const Conv2dOp
   return p;
 }
 
-}  // namespace
-
-Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& o) {
-  RUSHLIGHT_CHECK((input.dim() == 3 || input.dim() == 4) && weight.dim() == 4,
-                  "conv2d: expected a 4D (N, C, H, W) or 3D (C, H, W) input and a 4D weight, got input ",
-                  to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
-  if (input.dim() == 3) return squeeze(conv2d(unsqueeze(input, 0), weight, bias, o), Dims{0});
+// The parameters of conv2d on a batch, everything checked.
+Conv2dParams checked_params(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                            const Conv2dOptions& o) {
   check_operands(input, weight, bias, weight.size(0), o, "conv2d");
   RUSHLIGHT_CHECK(input.size(1) == weight.size(1) * o.groups,
                   "conv2d: input channels must equal weight.shape[1] * groups, got input ",
@@ -175,8 +181,39 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
   RUSHLIGHT_CHECK(padded_h >= reach_h && padded_w >= reach_w,
                   "conv2d: the kernel must fit into the padded input, got padded input (", padded_h, ", ",
                   padded_w, "), kernel with dilation (", reach_h, ", ", reach_w, ")");
+  return p;
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& o) {
+  RUSHLIGHT_CHECK((input.dim() == 3 || input.dim() == 4) && weight.dim() == 4,
+                  "conv2d: expected a 4D (N, C, H, W) or 3D (C, H, W) input and a 4D weight, got input ",
+                  to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
+  if (input.dim() == 3) return squeeze(conv2d(unsqueeze(input, 0), weight, bias, o), Dims{0});
+  const Conv2dParams p = checked_params(input, weight, bias, o);
   return in_float32(input, weight, bias,
                     [&](const Tensor& x, const Tensor& w, const Tensor& b) { return forward(x, w, b, p); });
+}
+
+Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                    bool relu, const Conv2dOptions& o) {
+  RUSHLIGHT_CHECK(input.dim() == 4 && weight.dim() == 4,
+                  "conv2d_fused: expected a 4D (N, C, H, W) input and a 4D weight, got input ",
+                  to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
+  RUSHLIGHT_CHECK(!autograd::recording(input, weight, bias, residual),
+                  "conv2d_fused: has no backward; use it under no_grad, or conv2d, + and relu instead");
+  const Conv2dParams p = checked_params(input, weight, bias, o);
+  RUSHLIGHT_CHECK(
+      !residual.defined() || (residual.sizes() == result_sizes(p) && residual.dtype() == input.dtype()),
+      "conv2d_fused: residual must have the result's shape and dtype, ", to_string(result_sizes(p)), " ",
+      dtype_name(input.dtype()), ", got ",
+      residual.defined() ? str(to_string(residual.sizes()), " ", dtype_name(residual.dtype())) : "");
+  const bool half = input.dtype() == DType::Float16 || input.dtype() == DType::BFloat16;
+  const Tensor added = half && residual.defined() ? to(residual, DType::Float32) : residual;
+  return in_float32(input, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
+    return forward_values(x, w, b, added, relu, p);
+  });
 }
 
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {

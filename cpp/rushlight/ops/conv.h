@@ -16,6 +16,10 @@ struct Conv2dOptions {
 
 // (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,) or undefined.
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
+// The same, + residual (as large as the result, or undefined), then ReLU if asked for, in one pass over the
+// result. It has no backward: refuses operands that require gradients unless under no_grad.
+Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                    bool relu, const Conv2dOptions& options);
 // (N, C, L) or (C, L), weight (O, C / groups, K); the options' *_w count.
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
 // The adjoint of conv2d with the same options: input (N, C, H, W), weight (C, O / groups, KH, KW).

@@ -202,6 +202,18 @@ def conv2d(
     dilation: _Pair = 1,
     groups: int = 1,
 ) -> Tensor: ...
+def conv2d_fused(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: _Pair = 1,
+    padding: _Pair | str = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    *,
+    residual: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor: ...
 def conv1d(
     input: Tensor,
     weight: Tensor,

@@ -93,11 +93,12 @@ void run_task(const ConvJob<T>& job, const ConvPlan<T>& plan, const ConvKernel<T
   const int64_t block_size = static_cast<int64_t>(job.taps.size()) * job.channels * kernel.outputs;
   for (int64_t block = first_block; block < last_block; ++block) {
     const int64_t output = block * kernel.outputs;
+    ConvEpilogue<T> epilogue = job.epilogue;
+    if (epilogue.bias != nullptr) epilogue.bias += group * job.outputs + output;
     kernel.block({task.tiles(), task.src(), task.dst(), static_cast<int64_t>(plan.tap_offset.size()),
                   plan.tap_offset.data(), plan.channels, job.step_w * plan.pitch, job.dst.col,
                   group * job.outputs + output, packed + (group * plan.output_blocks + block) * block_size,
-                  std::min(kernel.outputs, job.outputs - output),
-                  job.bias == nullptr ? nullptr : job.bias + group * job.outputs + output});
+                  std::min(kernel.outputs, job.outputs - output), epilogue, job.dst.data});
   }
 }
 
@@ -193,7 +194,7 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why) {
 
 template <class T>
 void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, ImageView<const T> src,
-                         const T* weight, const T* bias, T* dst) {
+                         const T* weight, const ConvEpilogue<T>& epilogue, T* dst) {
   ConvJob<T> job{src,
                  p.in_h,
                  p.in_w,
@@ -207,7 +208,7 @@ void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, Ima
                  p.group_out() * p.group_in() * p.taps(),
                  p.group_in() * p.taps(),
                  p.taps(),
-                 bias,
+                 epilogue,
                  channels_last(dst, p.out_h(), p.out_w(), p.out_channels),
                  p.out_h(),
                  p.out_w(),
@@ -220,9 +221,10 @@ void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, Ima
 }
 
 template <class T>
-void conv2d_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight, const T* bias, T* dst) {
-  if (skinny(p)) return skinny_forward(p, src, weight, bias, dst);
-  conv2d_forward_with(select_conv2d<T>(active_isa(), p.out_w()), p, src, weight, bias, dst);
+void conv2d_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight,
+                    const ConvEpilogue<T>& epilogue, T* dst) {
+  if (skinny(p)) return skinny_forward(p, src, weight, epilogue, dst);
+  conv2d_forward_with(select_conv2d<T>(active_isa(), p.out_w()), p, src, weight, epilogue, dst);
 }
 
 template <class T>
@@ -248,7 +250,7 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
                      p.group_out() * p.group_in() * p.taps(),
                      p.taps(),
                      p.group_in() * p.taps(),
-                     nullptr,
+                     {},
                      {whole.data + r * whole.row + s * whole.col, whole.image, p.stride_h * whole.row,
                       p.stride_w * whole.col, 1},
                      ceil_div(p.in_h - r, p.stride_h),
@@ -261,11 +263,12 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
     }
 }
 
-#define RUSHLIGHT_INSTANTIATE(T)                                                                      \
-  template const ConvKernel<T>& select_conv2d<T>(Isa, int64_t, std::string*);                         \
-  template void conv2d_forward_with<T>(const ConvKernel<T>&, const Conv2dParams&, ImageView<const T>, \
-                                       const T*, const T*, T*);                                       \
-  template void conv2d_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const T*, T*);   \
+#define RUSHLIGHT_INSTANTIATE(T)                                                                             \
+  template const ConvKernel<T>& select_conv2d<T>(Isa, int64_t, std::string*);                                \
+  template void conv2d_forward_with<T>(const ConvKernel<T>&, const Conv2dParams&, ImageView<const T>,        \
+                                       const T*, const ConvEpilogue<T>&, T*);                                \
+  template void conv2d_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const ConvEpilogue<T>&, \
+                                  T*);                                                                       \
   template void conv2d_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);
 RUSHLIGHT_INSTANTIATE(float)
 RUSHLIGHT_INSTANTIATE(double)

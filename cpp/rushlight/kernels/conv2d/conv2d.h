@@ -48,10 +48,18 @@ ImageView<T> channels_last(T* data, int64_t h, int64_t w, int64_t c) {
   return {data, h * w * c, w * c, c, 1};
 }
 
-// dst (images, out_h, out_w, out_channels), channels-last = conv(src, weight) + bias (may be null).
+// What becomes of the sums on their way to memory: dst = relu(sums + bias + residual), the parts asked for.
 template <class T>
-void conv2d_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias,
-                    T* dst);
+struct ConvEpilogue {
+  const T* bias = nullptr;      // one per output channel
+  const T* residual = nullptr;  // as large and as ordered as dst, apart from it
+  bool relu = false;
+};
+
+// dst (images, out_h, out_w, out_channels), channels-last.
+template <class T>
+void conv2d_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight,
+                    const ConvEpilogue<T>& epilogue, T* dst);
 // grad_src (images, in_h, in_w, in_channels), channels-last.
 template <class T>
 void conv2d_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, const T* weight, T* grad_src);
@@ -65,6 +73,7 @@ void conv2d_grad_weight(const Conv2dParams& params, ImageView<const T> src, Imag
 //   dst[run][pixel * dst_step + dst_offset + o] =
 //       bias[o] + sum over t, c of src[run][tap_offset[t] + pixel * src_step + c] * weight[(t * channels + c)
 //       * NR + o]
+// plus the residual at the same distance from its start, then ReLU, where the epilogue asks for them.
 template <class T>
 struct ConvBlock {
   int64_t tiles;
@@ -76,7 +85,8 @@ struct ConvBlock {
   int64_t src_step, dst_step, dst_offset;
   const T* weight;
   int64_t columns;
-  const T* bias;  // for this block's outputs, or null
+  ConvEpilogue<T> epilogue;  // bias for this block's outputs; the residual that belongs to dst_start
+  const T* dst_start;
 };
 
 // One row of kernels.inc.
@@ -101,6 +111,6 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why = nu
 // Forward with a given row (tests).
 template <class T>
 void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& params, ImageView<const T> src,
-                         const T* weight, const T* bias, T* dst);
+                         const T* weight, const ConvEpilogue<T>& epilogue, T* dst);
 
 }  // namespace rushlight::kernels

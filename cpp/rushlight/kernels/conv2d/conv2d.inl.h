@@ -70,8 +70,8 @@ inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst)
 #pragma GCC unroll 4
   for (int v = 0; v < kVecs; ++v) {
     Vec<T> start(T(0));
-    if (x.bias != nullptr)
-      start = v < kVecs - 1 ? Vec<T>::load(x.bias + v * kLanes) : load_n(x.bias + v * kLanes, last);
+    if (const T* bias = x.epilogue.bias; bias != nullptr)
+      start = v < kVecs - 1 ? Vec<T>::load(bias + v * kLanes) : load_n(bias + v * kLanes, last);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) sum[i][v] = start;
   }
@@ -112,9 +112,16 @@ inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst)
 #pragma GCC unroll 8
     for (int i = 0; i < kLength; ++i) {
       T* out = dst[g] + i * x.dst_step + x.dst_offset;
+      const T* residual =
+          x.epilogue.residual == nullptr ? nullptr : x.epilogue.residual + (out - x.dst_start);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVecs - 1; ++v) sum[g * kLength + i][v].store(out + v * kLanes);
-      store_n(out + (kVecs - 1) * kLanes, sum[g * kLength + i][kVecs - 1], last);
+      for (int v = 0; v < kVecs; ++v) {
+        const int64_t n = v < kVecs - 1 ? kLanes : last;
+        Vec<T> value = sum[g * kLength + i][v];
+        if (residual != nullptr) value = value + load_n(residual + v * kLanes, n);
+        if (x.epilogue.relu) value = max(Vec<T>(T(0)), value);  // keeps NaN
+        store_n(out + v * kLanes, value, n);
+      }
     }
 }
 

@@ -99,8 +99,11 @@ void run_depthwise(const ConvJob<T>& job) {
     TapRows<T> rows(job, first_col, cols);
     for (int64_t r = begin; r < end; ++r) {
       const int64_t image = r / job.out_h, row = r % job.out_h;
+      const int64_t place = image * job.dst.image + row * job.dst.row;
+      ConvEpilogue<T> epilogue = job.epilogue;
+      if (epilogue.residual != nullptr) epilogue.residual += place;
       kernel({job.out_w, job.groups, taps, rows.fill(image, row), job.step_w * job.groups, weight.data(),
-              job.bias, job.dst.data + image * job.dst.image + row * job.dst.row, job.dst.col});
+              epilogue, job.dst.data + place, job.dst.col});
     }
   });
 }
@@ -109,7 +112,7 @@ template <class T>
 void depthwise_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
                            T* grad_weight) {
   ConvJob<T> job{src,     p.in_h, p.in_w, 1, p.images, p.groups, p.stride_h, p.stride_w, {},
-                 nullptr, 0,      0,      0, nullptr,  {},       p.out_h(),  p.out_w(),  1};
+                 nullptr, 0,      0,      0, {},       {},       p.out_h(),  p.out_w(),  1};
   for (int64_t i = 0; i < p.kernel_h; ++i)
     for (int64_t j = 0; j < p.kernel_w; ++j)
       job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, 0});

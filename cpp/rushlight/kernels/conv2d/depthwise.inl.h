@@ -12,9 +12,11 @@ inline void depthwise_row(const DepthwiseRow<T>& x) {
     const int64_t n = x.channels - c;
     for (int64_t i = 0; i < x.width; ++i) {
       Vec<T> sum(T(0));
-      if (x.bias != nullptr) sum = load_n(x.bias + c, n);
+      if (x.epilogue.bias != nullptr) sum = load_n(x.epilogue.bias + c, n);
       for (int64_t t = 0; t < x.taps; ++t)
         sum = fma(load_n(x.src[t] + i * x.src_step + c, n), load_n(x.weight + t * x.channels + c, n), sum);
+      if (x.epilogue.residual != nullptr) sum = sum + load_n(x.epilogue.residual + i * x.dst_step + c, n);
+      if (x.epilogue.relu) sum = max(Vec<T>(T(0)), sum);  // keeps NaN
       store_n(x.dst + i * x.dst_step + c, sum, n);
     }
   }

@@ -3,17 +3,19 @@
 
 #include <cstdint>
 
+#include "rushlight/kernels/conv2d/conv2d.h"
+
 namespace rushlight::kernels {
 
 // One row of results: dst[x * dst_step + c] = bias[c] + sum over t of src[t][x * src_step + c] * weight[t *
-// channels + c].
+// channels + c], plus the residual there, then ReLU, where the epilogue asks for them.
 template <class T>
 struct DepthwiseRow {
   int64_t width, channels, taps;
   const T* const* src;
   int64_t src_step;
   const T* weight;
-  const T* bias;  // or null
+  ConvEpilogue<T> epilogue;  // the residual of this row
   T* dst;
   int64_t dst_step;
 };

@@ -1,11 +1,13 @@
 // The weight gradient: for every tap a matrix product (in_channels x pixels) (pixels x out_channels), with
 // the register tiles of the GEMM reading both operands where they lie.
 #include <algorithm>
+#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
 #include "rushlight/kernels/conv2d/depthwise.h"
+#include "rushlight/kernels/conv2d/grad_weight.h"
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/gemm/gemm.h"
@@ -76,29 +78,6 @@ struct GradWeight {
     }
   }
 
-  // Adds the pieces in their order and turns tile[tap][channel][output] into OIHW, a few channels at a time:
-  // their sums stay in the L1 cache while they are read across.
-  void finish(const T* tiles, int64_t group, int64_t block, T* grad_weight) const {
-    const int64_t nr = kernel.nr, taps = p.taps(), depth = p.group_in() * taps;
-    const int64_t columns = std::min(nr, p.group_out() - block * nr);
-    const int64_t piece = p.groups * blocks * tile_size();
-    const int64_t step = std::max<int64_t>(1, kFinishRows / taps);
-    T* out = grad_weight + (group * p.group_out() + block * nr) * depth;
-    Scratch<T> sums(step * taps * nr);
-    for (int64_t first = 0; first < p.group_in(); first += step) {
-      const int64_t channels = std::min(step, p.group_in() - first);
-      for (int64_t i = 0; i < channels * taps; ++i) {
-        const T* from = tiles + (i % taps * p.group_in() + first + i / taps) * nr;
-        T* sum = &sums[i * nr];
-        std::copy(from, from + nr, sum);
-        for (int64_t other = 1; other < pieces; ++other)
-          for (int64_t o = 0; o < nr; ++o) sum[o] += from[other * piece + o];
-      }
-      for (int64_t o = 0; o < columns; ++o)
-        for (int64_t i = 0; i < channels * taps; ++i) out[o * depth + first * taps + i] = sums[i * nr + o];
-    }
-  }
-
   void run(const Operands<T>& x, T* grad_weight) const {
     Scratch<T> tiles(pieces * p.groups * blocks * tile_size());
     const auto tile = [&](int64_t piece, int64_t i) {
@@ -113,24 +92,37 @@ struct GradWeight {
       }
     });
     parallel_for(p.groups * blocks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) finish(tile(0, i), i / blocks, i % blocks, grad_weight);
+      for (int64_t i = begin; i < end; ++i)
+        finish_outputs<T>(p, {tile(0, i), kernel.nr, pieces, p.groups * blocks * tile_size()}, i / blocks,
+                          i % blocks * kernel.nr, grad_weight);
     });
   }
 };
 
-// dst[row][column * pitch + channel] for every row of every image, `rows` from first_row on.
-template <class T>
-void copy_rows(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t images,
-               int64_t first_row, int64_t rows, int64_t first_col, int64_t cols, int64_t pitch, T* dst) {
-  const int64_t grain = std::max<int64_t>(1, (1 << 15) / (cols * pitch + 1));
-  parallel_for(images * rows, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      copy_source_row(src, h, w, channels, i / rows, first_row + i % rows, first_col, cols, pitch,
-                      dst + i * cols * pitch);
-  });
-}
-
 }  // namespace
+
+// A few channels at a time: their sums stay in the L1 cache while they are read across.
+template <class T>
+void finish_outputs(const Conv2dParams& p, const OutputSums<T>& block, int64_t group, int64_t first_output,
+                    T* grad_weight) {
+  const int64_t taps = p.taps(), depth = p.group_in() * taps, width = block.width;
+  const int64_t columns = std::min(width, p.group_out() - first_output);
+  const int64_t step = std::max<int64_t>(1, kFinishRows / taps);
+  T* out = grad_weight + (group * p.group_out() + first_output) * depth;
+  Scratch<T> sums(step * taps * width);
+  for (int64_t first = 0; first < p.group_in(); first += step) {
+    const int64_t channels = std::min(step, p.group_in() - first);
+    for (int64_t i = 0; i < channels * taps; ++i) {
+      const T* from = block.sums + (i % taps * p.group_in() + first + i / taps) * width;
+      T* sum = &sums[i * width];
+      std::copy(from, from + width, sum);
+      for (int64_t other = 1; other < block.pieces; ++other)
+        for (int64_t o = 0; o < width; ++o) sum[o] += from[other * block.piece + o];
+    }
+    for (int64_t o = 0; o < columns; ++o)
+      for (int64_t i = 0; i < channels * taps; ++i) out[o * depth + first * taps + i] = sums[i * width + o];
+  }
+}
 
 template <class T>
 void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
@@ -143,18 +135,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   const FlushDenormals flush;
   if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);
   GradWeight<T> sum(p, select_gemm<T>(active_isa()));
-
-  const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;
-  const int64_t cols = (sum.out_w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1;
-  const bool copy_src = src.channel != 1 || p.pad_h > 0 || p.pad_w > 0 || rows > p.in_h || cols > p.in_w;
-  const int64_t pitch = padded_pitch<T>(p.in_channels, p.stride_w);
-  Scratch<T> src_copy(copy_src ? p.images * rows * cols * pitch : 0);
-  Operands<T> x{src.data, src.image, src.row, src.col, grad_dst.data, grad_dst.row, grad_dst.col};
-  if (copy_src) {
-    copy_rows(src, p.in_h, p.in_w, p.in_channels, p.images, -p.pad_h, rows, -p.pad_w, cols, pitch,
-              src_copy.data());
-    x.src = src_copy.data(), x.src_image = rows * cols * pitch, x.src_row = cols * pitch, x.src_pitch = pitch;
-  }
+  Operands<T> x{};
   // Rows of the gradient follow each other at one distance, over image boundaries too.
   const bool copy_grad =
       grad_dst.channel != 1 || (p.images > 1 && grad_dst.image != sum.out_h * grad_dst.row);
@@ -162,7 +143,24 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   if (copy_grad) {
     copy_rows(grad_dst, sum.out_h, sum.out_w, p.out_channels, p.images, 0, sum.out_h, 0, sum.out_w,
               p.out_channels, grad_copy.data());
-    x.grad = grad_copy.data(), x.grad_row = sum.out_w * p.out_channels, x.grad_pitch = p.out_channels;
+    grad_dst = channels_last<const T>(grad_copy.data(), sum.out_h, sum.out_w, p.out_channels);
+  }
+  if constexpr (std::is_same_v<T, float>)
+    if (sum.kernel.split != nullptr && split_grad_weight_fits(p) &&
+        split_grad_weight(p, src, grad_dst, grad_weight))
+      return;
+  x.grad = grad_dst.data, x.grad_row = grad_dst.row, x.grad_pitch = grad_dst.col;
+
+  const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;
+  const int64_t cols = (sum.out_w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1;
+  const bool copy_src = src.channel != 1 || p.pad_h > 0 || p.pad_w > 0 || rows > p.in_h || cols > p.in_w;
+  const int64_t pitch = padded_pitch<T>(p.in_channels, p.stride_w);
+  Scratch<T> src_copy(copy_src ? p.images * rows * cols * pitch : 0);
+  x.src = src.data, x.src_image = src.image, x.src_row = src.row, x.src_pitch = src.col;
+  if (copy_src) {
+    copy_rows(src, p.in_h, p.in_w, p.in_channels, p.images, -p.pad_h, rows, -p.pad_w, cols, pitch,
+              src_copy.data());
+    x.src = src_copy.data(), x.src_image = rows * cols * pitch, x.src_row = cols * pitch, x.src_pitch = pitch;
   }
   if (p.groups == 1 && p.dilation_w == 1 && x.src_pitch == p.in_channels) sum.merged = p.kernel_w;
   sum.run(x, grad_weight);

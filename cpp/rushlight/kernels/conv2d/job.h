@@ -25,7 +25,7 @@ struct ConvJob {
   std::vector<Tap> taps;  // by rows, then columns, both ascending
   const T* weight;
   int64_t weight_group, weight_output, weight_channel;
-  const T* bias;
+  ConvEpilogue<T> epilogue;  // its residual belongs to dst.data
   ImageView<T> dst;
   int64_t out_h, out_w, outputs;  // outputs of one group
 };

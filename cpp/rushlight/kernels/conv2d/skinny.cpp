@@ -74,7 +74,8 @@ void gather_pixels(const Conv2dParams& p, ImageView<const T> image, T* rows) {
 }  // namespace
 
 template <class T>
-void skinny_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight, const T* bias, T* dst) {
+void skinny_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight,
+                    const ConvEpilogue<T>& epilogue, T* dst) {
   Scratch<T> columns(pixels(p) * depth(p));
   gather_columns(p, src, columns.data());
   GemmArgs<T> product;
@@ -82,8 +83,12 @@ void skinny_forward(const Conv2dParams& p, ImageView<const T> src, const T* weig
   product.a = columns.data(), product.a_row = product.k, product.a_col = 1;
   product.b = weight, product.b_row = 1, product.b_col = product.k;
   product.c = dst, product.c_row = product.n;
-  product.bias = bias;
+  product.bias = epilogue.bias;
   gemm(product);
+  for (int64_t i = 0; i < product.m * product.n; ++i) {
+    if (epilogue.residual != nullptr) dst[i] += epilogue.residual[i];
+    if (epilogue.relu && dst[i] < T(0)) dst[i] = T(0);
+  }
 }
 
 template <class T>
@@ -115,9 +120,10 @@ void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   gemm(product);
 }
 
-#define RUSHLIGHT_INSTANTIATE(T)                                                                    \
-  template void skinny_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const T*, T*); \
-  template void skinny_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);          \
+#define RUSHLIGHT_INSTANTIATE(T)                                                                             \
+  template void skinny_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const ConvEpilogue<T>&, \
+                                  T*);                                                                       \
+  template void skinny_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);                   \
   template void skinny_grad_weight<T>(const Conv2dParams&, ImageView<const T>, ImageView<const T>, T*);
 RUSHLIGHT_INSTANTIATE(float)
 RUSHLIGHT_INSTANTIATE(double)

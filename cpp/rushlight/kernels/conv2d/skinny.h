@@ -10,8 +10,8 @@ namespace rushlight::kernels {
 inline bool skinny(const Conv2dParams& p) { return p.groups == 1 && p.images * p.out_h() * p.out_w() <= 16; }
 
 template <class T>
-void skinny_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight, const T* bias,
-                    T* dst);
+void skinny_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight,
+                    const ConvEpilogue<T>& epilogue, T* dst);
 template <class T>
 void skinny_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, const T* weight, T* grad_src);
 template <class T>

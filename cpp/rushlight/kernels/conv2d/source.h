@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
 
 namespace rushlight::kernels {
@@ -45,6 +46,18 @@ void copy_source_row(const ImageView<const T>& src, int64_t h, int64_t w, int64_
   if (pitch > channels) std::fill(dst + begin * pitch, dst + end * pitch, T(0));
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t i = 0; i < end - begin; ++i) to[i * pitch + c] = from[c * src.channel + i * src.col];
+}
+
+// dst[row][column * pitch + channel] for every row of every image, `rows` from first_row on.
+template <class T>
+void copy_rows(const ImageView<const T>& src, int64_t h, int64_t w, int64_t channels, int64_t images,
+               int64_t first_row, int64_t rows, int64_t first_col, int64_t cols, int64_t pitch, T* dst) {
+  const int64_t grain = std::max<int64_t>(1, (1 << 15) / (cols * pitch + 1));
+  parallel_for(images * rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      copy_source_row(src, h, w, channels, i / rows, first_row + i % rows, first_col, cols, pitch,
+                      dst + i * cols * pitch);
+  });
 }
 
 }  // namespace rushlight::kernels

@@ -144,7 +144,12 @@ class SplitConv {
     x.steps = std::min(kChain, steps_ - first_step);
     x.b = packed(group, first_step, first_block);
     x.accumulate = first_step > 0;
-    if (first_step == 0 && job_.bias != nullptr) x.bias = job_.bias + x.column;
+    const ConvEpilogue<float>& epilogue = job_.epilogue;
+    if (first_step == 0 && epilogue.bias != nullptr) x.bias = epilogue.bias + x.column;
+    if (first_step + x.steps == steps_) {
+      x.residual = epilogue.residual, x.c_start = job_.dst.data;
+      x.relu = epilogue.relu;
+    }
     split_.block(x);
   }
 

@@ -23,7 +23,9 @@ const SplitKernel kSplitAmx{128,
                             RUSHLIGHT_AMX(&amx::split_pack_rows),
                             RUSHLIGHT_AMX(&amx::split_pack_columns),
                             RUSHLIGHT_AMX(&amx::split_planes),
-                            RUSHLIGHT_AMX(&amx::split_gather)};
+                            RUSHLIGHT_AMX(&amx::split_gather),
+                            RUSHLIGHT_AMX(&amx::split_turn),
+                            RUSHLIGHT_AMX(&amx::split_pair)};
 
 // clang-format off
 #define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, type, label, split, mr, nr, mc, kc, nc) \

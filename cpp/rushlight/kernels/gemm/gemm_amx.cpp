@@ -91,6 +91,34 @@ inline void gather_block(Block& rows, const float* src, int64_t m, int64_t n, in
     for (int64_t j = 0; j < 32; ++j) rows[i][j] = i < m && j < n ? src[i * row + j * col] : 0.0f;
 }
 
+// Rows k and k + 1 of B become pairs of columns, in every part.
+class Pairs {
+ public:
+  Pairs() {
+    alignas(64) uint16_t order[32];  // a0 b0 a1 b1 ... from a0 a1 ... b0 b1 ...
+    for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
+    interleave_ = _mm512_load_si512(order);
+  }
+  void store(uint16_t* dst, __m512 even, __m512 odd) {
+    range_.see(even);
+    range_.see(odd);
+    const Parts parts = split(even, odd);
+    store_parts(dst, {_mm512_permutexvar_epi16(interleave_, parts.hi),
+                      _mm512_permutexvar_epi16(interleave_, parts.mid),
+                      _mm512_permutexvar_epi16(interleave_, parts.lo)});
+  }
+  bool safe() const { return range_.safe(); }
+
+ private:
+  __m512i interleave_;
+  Range range_;
+};
+
+// Up to n channels of a position from `first` on, or zeros.
+inline F32 load_channels(const float* p, int64_t first, int64_t n) {
+  return p == nullptr ? F32(0.0f) : load_n(p + first, n);
+}
+
 inline int64_t at_most_32(int64_t n) { return n < 32 ? n : 32; }
 
 // Where a pair of tiles of A is.
@@ -162,28 +190,17 @@ bool split_pack_rows(const SplitPanel& x) {
 }
 
 bool split_pack_columns(const SplitPanel& x) {
-  Range range;
+  Pairs pairs;
   alignas(64) Block rows;
-  alignas(64) uint16_t order[32];  // a0 b0 a1 b1 ... from a0 a1 ... b0 b1 ...
-  for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-  const __m512i interleave = _mm512_load_si512(order);
   for (int64_t k = 0; k < x.k; k += 32) {
     uint16_t* dst = x.dst + k / 32 * kSplitStep;
     gather_block(rows, x.src + k * x.k_stride, at_most_32(x.k - k), x.lanes, x.k_stride, x.lane_stride);
     for (int64_t pair = 0; pair < 16; ++pair)
-      for (int64_t tile = 0; tile < 2; ++tile) {
-        const __m512 even = _mm512_load_ps(rows[2 * pair] + 16 * tile),
-                     odd = _mm512_load_ps(rows[2 * pair + 1] + 16 * tile);
-        range.see(even);
-        range.see(odd);
-        Parts parts = split(even, odd);
-        parts.hi = _mm512_permutexvar_epi16(interleave, parts.hi);
-        parts.mid = _mm512_permutexvar_epi16(interleave, parts.mid);
-        parts.lo = _mm512_permutexvar_epi16(interleave, parts.lo);
-        store_parts(dst + tile * kTile + pair * 32, parts);
-      }
+      for (int64_t tile = 0; tile < 2; ++tile)
+        pairs.store(dst + tile * kTile + pair * 32, _mm512_load_ps(rows[2 * pair] + 16 * tile),
+                    _mm512_load_ps(rows[2 * pair + 1] + 16 * tile));
   }
-  return range.safe();
+  return pairs.safe();
 }
 
 bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* planes) {
@@ -216,6 +233,43 @@ void split_gather(const SplitGather& x) {
   }
 }
 
+bool split_turn(const SplitPositions& x) {
+  Range range;
+  for (int64_t c = 0; c < x.channels; c += 16) {
+    const int64_t n = x.channels - c;
+    F32 low[16], high[16];
+    for (int64_t i = 0; i < 16; ++i) {
+      low[i] = load_channels(x.src[i], c, n);
+      high[i] = load_channels(x.src[16 + i], c, n);
+      range.see(low[i].r);
+      range.see(high[i].r);
+    }
+    transpose_square<float>(low);
+    transpose_square<float>(high);
+    for (int64_t r = 0; r < (n < 16 ? n : 16); ++r) {
+      const Parts parts = split(low[r].r, high[r].r);
+      uint16_t* dst = x.dst + (c + r) * x.pitch;
+      _mm512_storeu_si512(dst, parts.hi);
+      _mm512_storeu_si512(dst + x.part, parts.mid);
+      _mm512_storeu_si512(dst + 2 * x.part, parts.lo);
+    }
+  }
+  return range.safe();
+}
+
+bool split_pair(const SplitPositions& x) {
+  Pairs pairs;
+  for (int64_t c = 0; c < x.channels; c += 16) {
+    uint16_t* dst = x.dst + c / 32 * x.pitch + c % 32 / 16 * kTile;
+    const int64_t n = x.channels - c;
+    for (int64_t pair = 0; pair < 16; ++pair) {
+      pairs.store(dst + pair * 32, load_channels(x.src[2 * pair], c, n).r,
+                  load_channels(x.src[2 * pair + 1], c, n).r);
+    }
+  }
+  return pairs.safe();
+}
+
 void split_block(const SplitBlock& x) {
   configure_tiles();
   alignas(64) Block sums;
@@ -233,6 +287,8 @@ void split_block(const SplitBlock& x) {
           F32 sum = F32::load(sums[r] + v);
           if (x.accumulate) sum = load_n(c + v, columns - v) + sum;
           if (x.bias != nullptr) sum = sum + load_n(x.bias + j + v, columns - v);
+          if (x.residual != nullptr) sum = sum + load_n(x.residual + (c + v - x.c_start), columns - v);
+          if (x.relu) sum = max(F32(0.0f), sum);  // keeps NaN
           store_n(c + v, sum, columns - v);
         }
       }

@@ -35,7 +35,8 @@ struct SplitPanel {
 
 // c_rows[i][column + j] (+)= A B + bias over `steps` steps. Row i of A is row i % 16 of tile i / 16; part q
 // of step s of a tile is 16 rows of 32 numbers, a_row bytes apart, from a_tiles[tile] + q * a_part +
-// a_step[s] on.
+// a_step[s] on. Last, what is `residual` at the same distance from c_start is added, and ReLU applied, where
+// asked for.
 struct SplitBlock {
   int64_t m, n, steps;
   const uint16_t* const* a_tiles;
@@ -46,6 +47,9 @@ struct SplitBlock {
   int64_t column;
   bool accumulate;
   const float* bias;  // from the block's first column, or null
+  const float* residual = nullptr;
+  const float* c_start = nullptr;
+  bool relu = false;
 };
 
 // Builds packed panels of A, one after the other, from split planes: row r, step s, part q is the 32 numbers
@@ -59,6 +63,14 @@ struct SplitGather {
   uint16_t* dst;
 };
 
+// One step of a product over positions (pixels): kSplitDepth pointers to their channels, null for zeros.
+struct SplitPositions {
+  const float* const* src;
+  int64_t channels;
+  uint16_t* dst;
+  int64_t pitch, part;
+};
+
 struct SplitKernel {
   int64_t mc, kc, nc;
   void (*block)(const SplitBlock&);
@@ -69,6 +81,10 @@ struct SplitKernel {
   // +-kSplitLimit.
   bool (*split)(const float* src, int64_t count, int64_t plane, uint16_t* planes);
   void (*gather)(const SplitGather&);
+  // A: part q of channel c becomes the 32 numbers at dst + q * part + c * pitch.
+  bool (*turn)(const SplitPositions&);
+  // B: channels from 32 * i on become the step of a packed panel at dst + i * pitch.
+  bool (*pair)(const SplitPositions&);
 };
 
 // One product (args.batch is ignored) with strides as in gemm_with.
