@@ -10,6 +10,7 @@ void bind_runtime(py::module_& m);        // threads, memory, errors, source lin
 void bind_config(py::module_& m);         // compiler, instruction-set level
 TensorClass bind_tensor(py::module_& m);  // the class: geometry, memory, conversion to Python
 void bind_autograd(py::module_& m, TensorClass& tensor);
+void install_operators(PyHeapTypeObject* type);            // + - * / ** and their in-place forms
 void bind_function(py::module_& m);                        // autograd.Function
 void bind_interop(py::module_& m, TensorClass& tensor);    // NumPy, buffers, storages
 void bind_construct(py::module_& m, TensorClass& tensor);  // tensor(), as_tensor()

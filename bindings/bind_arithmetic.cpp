@@ -1,9 +1,6 @@
-// Arithmetic: functions, methods, Python's operators with their reflected and in-place forms.
-#include <string_view>
-
+// Arithmetic: functions and methods; the commonest operators are in operators.cpp.
 #include "bind.h"
 #include "rushlight/ops/arithmetic.h"
-#include "rushlight/ops/unary.h"
 
 namespace rushlight::bindings {
 namespace {
@@ -32,7 +29,7 @@ Rounding rounding_of(const std::optional<std::string>& mode) {
   return *mode == "trunc" ? Rounding::Trunc : Rounding::Floor;
 }
 
-// `name` and `name_`; with `symbol` "mul" also __mul__, __rmul__ and __imul__.
+// `name` and `name_`; with `symbol` "mod" also __mod__, __rmod__ and __imod__.
 void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& text,
                  const char* symbol = nullptr) {
   const auto plain = [op](const Tensor& input, const Operand& other) { return op(input, other, false); };
@@ -42,10 +39,7 @@ void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& te
   if (symbol == nullptr) return;
   b.method(str("__", symbol, "__").c_str(), plain, py::is_operator());
   const auto reflected = [op](const Tensor& self, const Operand& other) { return op(other, self, false); };
-  if (name == std::string_view("mul"))
-    b.method("__rmul__", plain, py::is_operator());  // 3 * x is x * 3, in the graph as well
-  else
-    b.method(str("__r", symbol, "__").c_str(), reflected, py::is_operator());
+  b.method(str("__r", symbol, "__").c_str(), reflected, py::is_operator());
   b.method(str("__i", symbol, "__").c_str(), in_place, py::is_operator());
 }
 
@@ -81,19 +75,6 @@ void bind_sums(Binder& b) {
       [](const Tensor& a, const Operand& other, const Number& alpha) { return ops::rsub(a, other, alpha); },
       py::arg("other"), py::kw_only(), py::arg("alpha") = 1,
       doc("other - alpha * input.", "    RuntimeError: for bool tensors.\n").c_str());
-  const auto plus = [](const Tensor& a, const Operand& other) { return ops::add(a, other); };
-  const auto minus = [](const Tensor& a, const Operand& other) { return ops::sub(a, other); };
-  b.method("__add__", plus, py::is_operator()).method("__radd__", plus, py::is_operator());
-  b.method("__sub__", minus, py::is_operator());
-  b.method(
-      "__rsub__", [](const Tensor& a, const Operand& other) { return ops::rsub(a, other); },
-      py::is_operator());
-  b.method(
-      "__iadd__", [](const Tensor& a, const Operand& other) { return ops::add(a, other, 1, true); },
-      py::is_operator());
-  b.method(
-      "__isub__", [](const Tensor& a, const Operand& other) { return ops::sub(a, other, 1, true); },
-      py::is_operator());
 }
 
 void bind_quotients(Binder& b) {
@@ -111,16 +92,6 @@ void bind_quotients(Binder& b) {
   b.both("div", div, py::arg("other"), py::kw_only(), py::arg("rounding_mode") = py::none(), text.c_str());
   b.method("div_", div_, py::arg("other"), py::kw_only(), py::arg("rounding_mode") = py::none(),
            "div() in place.");
-  b.method(
-      "__truediv__", [](const Tensor& a, const Operand& other) { return divide(a, other, false); },
-      py::is_operator());
-  b.method(
-      "__rtruediv__",
-      [](const Tensor& a, const Operand& other) { return ops::mul(ops::reciprocal(a), other); },
-      py::is_operator());
-  b.method(
-      "__itruediv__", [](const Tensor& a, const Operand& other) { return divide(a, other, true); },
-      py::is_operator());
   bind_binary(b, "true_divide", &divide, doc("The quotient; integers give a float."));
   bind_binary(b, "floor_divide", &ops::floor_divide,
               doc("The quotient rounded towards -infinity.", kIntegerZero), "floordiv");
@@ -135,19 +106,11 @@ void bind_quotients(Binder& b) {
 
 void bind_arithmetic(Binder& b) {
   bind_sums(b);
-  bind_binary(b, "mul", &ops::mul, doc("The product."), "mul");
+  bind_binary(b, "mul", &ops::mul, doc("The product."));
   bind_quotients(b);
   bind_binary(b, "pow", &ops::pow,
               doc("input to the power of exponent.",
                   "    RuntimeError: for an integer tensor and a negative integer exponent.\n"));
-  b.method(
-      "__pow__", [](const Tensor& a, const Operand& exponent) { return ops::pow(a, exponent); },
-      py::is_operator());
-  b.method(
-      "__rpow__", [](const Tensor& a, const Operand& base) { return ops::pow(base, a); }, py::is_operator());
-  b.method(
-      "__ipow__", [](const Tensor& a, const Operand& exponent) { return ops::pow(a, exponent, true); },
-      py::is_operator());
   bind_binary(b, "atan2", &ops::atan2,
               doc("The angle of the point (other, input), in radians from -pi to pi."));
   bind_binary(b, "hypot", &ops::hypot, doc("sqrt(input**2 + other**2) without overflow."));

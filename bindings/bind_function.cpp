@@ -1,5 +1,6 @@
 // autograd.Function: a node whose backward is written in Python.
 #include <algorithm>
+#include <unordered_set>
 
 #include "bind.h"
 #include "python_object.h"
@@ -13,10 +14,16 @@ using autograd::Grads;
 using autograd::Node;
 using autograd::SavedTensor;
 
+// The same text for good: a name belongs to a class, so there are few.
+const char* interned(const std::string& name) {
+  static auto* const names = new std::unordered_set<std::string>;  // guarded by the GIL
+  return names->insert(name).first->c_str();
+}
+
 class PythonNode : public Node {
  public:
   PythonNode(const std::string& name, size_t result_count, SharedObject backward, bool materialize)
-      : Node(name, result_count), backward_(std::move(backward)), materialize_(materialize) {}
+      : Node(interned(name), result_count), backward_(std::move(backward)), materialize_(materialize) {}
 
   Grads apply(Grads& grads) override {
     if (materialize_)

@@ -54,7 +54,7 @@ void bind_unary(Binder& b) {
   const auto square_doc = str("x * x.", kSameShape, "\nRaises:\n    TypeError: if input is not a tensor.");
   b.both("square", [](const Tensor& input) { return ops::square(input); }, square_doc.c_str());
   b.method("square_", [](const Tensor& self) { return ops::square(self, true); }, "square() in place.");
-  b.method("__neg__", &ops::neg, py::is_operator()).method("__abs__", &ops::abs, py::is_operator());
+  b.method("__abs__", &ops::abs, py::is_operator());
   b.method("__pos__", [](const Tensor& self) { return self; }, py::is_operator());
   b.method("__invert__", &ops::bitwise_not, py::is_operator());
 }

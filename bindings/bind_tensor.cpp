@@ -121,8 +121,9 @@ void bind_geometry(TensorClass& c) {
 }  // namespace
 
 TensorClass bind_tensor(py::module_& m) {
-  TensorClass c(m, "Tensor", py::dynamic_attr(),
+  TensorClass c(m, "Tensor", py::dynamic_attr(), py::custom_type_setup(install_operators),
                 "An n-dimensional array with automatic differentiation, as torch.Tensor.");
+  install_tensor_class(c);
   c.def(py::init([](const Tensor& data) { return data.alias().shared(); }), py::arg("data"));
   // The caster hides TensorImpl's own __init__ check for bound methods: `self` is a Tensor everywhere.
   bind_geometry(c);

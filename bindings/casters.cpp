@@ -60,6 +60,67 @@ bool load_dtype(py::handle src, DType* dtype) {
   return true;
 }
 
+namespace {
+
+using py::detail::value_and_holder;
+using Holder = std::shared_ptr<TensorImpl>;
+
+// Set once, then read only.
+PyTypeObject* tensor_class = nullptr;
+const py::detail::type_info* tensor_info = nullptr;
+
+// The only bound C++ class among a tensor's bases: its value and holder come first.
+value_and_holder slot_of(py::detail::instance* instance) { return {instance, tensor_info, 0, 0}; }
+
+// Note [Python objects of tensors]
+// Every op makes one and most live for a moment, so they do without pybind11's table of instances: the tensor
+// itself knows its Python object. Both functions run under the GIL.
+void let_go(value_and_holder& slot) {
+  if (!slot.holder_constructed()) return;
+  Holder& held = slot.holder<Holder>();
+  if (held->python == slot.inst) held->python = nullptr;
+  const py::error_scope scope;  // destructors may run Python code; an error being raised must survive it
+  held.~Holder();
+  slot.set_holder_constructed(false);
+  slot.value_ptr() = nullptr;
+}
+
+void hold(py::detail::instance* instance, const void* holder) {
+  value_and_holder slot = slot_of(instance);
+  if (slot.holder_constructed()) let_go(slot);  // __init__ called once more
+  auto* const held = new (&slot.holder<Holder>()) Holder(*static_cast<const Holder*>(holder));
+  slot.value_ptr() = held->get();
+  slot.set_holder_constructed();
+  (*held)->python = instance;
+}
+
+}  // namespace
+
+void install_tensor_class(const TensorClass& tensor) {
+  tensor_class = reinterpret_cast<PyTypeObject*>(tensor.ptr());
+  auto* const info = py::detail::get_type_info(tensor_class);
+  info->init_instance = hold;
+  info->dealloc = let_go;
+  tensor_info = info;
+}
+
+const Holder* held_tensor(PyObject* object) {
+  if (Py_TYPE(object) != tensor_class && PyType_IsSubtype(Py_TYPE(object), tensor_class) == 0) return nullptr;
+  value_and_holder slot = slot_of(reinterpret_cast<py::detail::instance*>(object));
+  return slot.holder_constructed() ? &slot.holder<Holder>() : nullptr;
+}
+
+PyObject* python_tensor(const Tensor& tensor) {
+  auto* const known = static_cast<PyObject*>(tensor.impl()->python);
+  if (known != nullptr && Py_REFCNT(known) > 0) {  // 0: it is being destroyed
+    Py_INCREF(known);
+    return known;
+  }
+  PyObject* const object = py::detail::make_new_instance(tensor_class);
+  hold(reinterpret_cast<py::detail::instance*>(object), &tensor.shared());
+  return object;
+}
+
 Tensor number_to_tensor(py::handle src) {
   PyObject* object = src.ptr();
   Tensor result;

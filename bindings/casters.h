@@ -35,6 +35,15 @@ struct Pair {
 // `device=`: only the CPU exists. None, "cpu", "cpu:0" and torch.device("cpu") are accepted.
 struct Device {};
 
+// Makes `tensor` the Python class that the two functions below know.
+void install_tensor_class(const TensorClass& tensor);
+// The handle inside a Python tensor; null if `object` is none (or its __init__ has not run).
+const std::shared_ptr<TensorImpl>* held_tensor(PyObject* object);
+// A new reference to the Python object of a defined tensor: always the same one while it lives.
+PyObject* python_tensor(const Tensor& tensor);
+// Sets the Python error of the C++ exception being handled.
+void set_python_error() noexcept;
+
 // The interned Python object of a dtype.
 py::object dtype_object(DType dtype);
 // True (and the dtype) for a dtype object or one of Python's float, int and bool.
@@ -84,15 +93,13 @@ template <>
 struct type_caster<rushlight::Tensor> {
   PYBIND11_TYPE_CASTER(rushlight::Tensor, const_name("Tensor"));
   bool load(handle src, bool) {
-    copyable_holder_caster<rushlight::TensorImpl, std::shared_ptr<rushlight::TensorImpl>> base;
-    if (src.is_none() || !base.load(src, false)) return false;
-    value = rushlight::Tensor(static_cast<std::shared_ptr<rushlight::TensorImpl>&>(base));
+    const auto* held = rushlight::bindings::held_tensor(src.ptr());
+    if (held == nullptr) return false;
+    value = rushlight::Tensor(*held);
     return true;
   }
-  static handle cast(const rushlight::Tensor& src, return_value_policy, handle parent) {
-    if (!src.defined()) return none().release();
-    return type_caster<std::shared_ptr<rushlight::TensorImpl>>::cast(
-        src.shared(), return_value_policy::take_ownership, parent);
+  static handle cast(const rushlight::Tensor& src, return_value_policy, handle) {
+    return src.defined() ? handle(rushlight::bindings::python_tensor(src)) : none().release();
   }
 };
 

@@ -42,8 +42,9 @@ std::string place(const Node& node) {
   return at.empty() ? node.name() : node.name() + " (" + at + ")";
 }
 
-// The gradient in the shape and dtype of result `output` of `node`; `from` made it.
-Tensor fitted(const Node& node, int output, Tensor grad, const std::string& from) {
+// The gradient in the shape and dtype of result `output` of `node`; `describe()` names what made it.
+template <class Describe>
+Tensor fitted(const Node& node, int output, Tensor grad, Describe&& describe) {
   const ResultMeta& meta = node.results[output];
   if (grad.sizes() != meta.sizes) {
     bool sums = grad.dim() >= static_cast<int64_t>(meta.sizes.size());
@@ -51,13 +52,13 @@ Tensor fitted(const Node& node, int output, Tensor grad, const std::string& from
       const int64_t size = grad.sizes()[grad.sizes().size() - meta.sizes.size() + i];
       sums = meta.sizes[i] == size || meta.sizes[i] == 1;
     }
-    RUSHLIGHT_CHECK(sums, from, " returned an invalid gradient: got ", to_string(grad.sizes()),
+    RUSHLIGHT_CHECK(sums, describe(), " returned an invalid gradient: got ", to_string(grad.sizes()),
                     " but expected shape compatible with ", to_string(meta.sizes), ", the result of ",
                     place(node));
     grad = grad_sum_to(grad, meta.sizes);
   }
   if (grad.dtype() != meta.dtype) {
-    RUSHLIGHT_CHECK(is_floating(grad.dtype()), from, " returned an invalid gradient: expected dtype ",
+    RUSHLIGHT_CHECK(is_floating(grad.dtype()), describe(), " returned an invalid gradient: expected dtype ",
                     dtype_name(meta.dtype), " but got ", dtype_name(grad.dtype()));
     grad = grad_cast(grad, meta.dtype);
   }
@@ -190,21 +191,41 @@ class Engine {
         captured = true;
       }
     if (captured && !runs_after_capture(*node)) return;
-    Grads out = apply(*node, grads);
+    std::shared_ptr<Node> last = node;  // `out` are the gradients of its inputs
+    Grads out;
+    if (mergeable(*node)) {
+      last = node->next[0].node;
+      const std::lock_guard<std::recursive_mutex> both(last->mutex_);
+      tasks_.erase(last.get());
+      out = node->apply_merged(grads);
+      if (!options_.retain_graph) last->release_saved();
+    } else {
+      out = apply(*node, grads);
+    }
     grads.clear();
     if (!options_.retain_graph) node->release_saved();
-    for (size_t i = 0; i < node->next.size(); ++i) {
-      const Edge& edge = node->next[i];
+    for (size_t i = 0; i < last->next.size(); ++i) {
+      const Edge& edge = last->next[i];
       Tensor grad = i < out.size() ? std::move(out[i]) : Tensor();
       if (edge.node == nullptr || !wanted(edge.node.get())) continue;
       if (grad.defined()) {
         if (anomaly.load(std::memory_order_relaxed))
-          RUSHLIGHT_CHECK(!has_nan(grad), "Function '", place(*node), "' returned nan values in its ", i,
+          RUSHLIGHT_CHECK(!has_nan(grad), "Function '", place(*last), "' returned nan values in its ", i,
                           "th output.");
-        grad = fitted(*edge.node, edge.output, std::move(grad), place(*node));
+        grad = fitted(*edge.node, edge.output, std::move(grad), [&] { return place(*last); });
       }
       deliver(edge, std::move(grad));
     }
+  }
+
+  // `node` and the one behind it may run as one: nobody looks at the gradient between them.
+  bool mergeable(Node& node) {
+    if (options_.create_graph || node.find_hooks() != nullptr) return false;
+    Node* const next = node.merges_with();
+    if (next == nullptr || next->find_hooks() != nullptr || !wanted(next)) return false;
+    for (const Capture& capture : captures_)
+      if (capture.node == next) return false;
+    return true;
   }
 
   // A captured node goes on only to accumulate a leaf's gradient or because other inputs lie behind it.
@@ -238,7 +259,7 @@ class Engine {
       if (!grad.defined()) continue;
       Tensor replaced = hook.tensor_hook(grad);
       if (replaced.defined())
-        grad = fitted(node, hook.output, std::move(replaced), "a hook of " + place(node));
+        grad = fitted(node, hook.output, std::move(replaced), [&] { return "a hook of " + place(node); });
     }
     for (const HookEntry& hook : hooks.pre) {
       Grads replaced = hook.node_hook(grads, Grads());

@@ -14,10 +14,10 @@ int64_t next_hook_id() {
   return count.fetch_add(1);
 }
 
-Node::Node(std::string name, size_t result_count)
+Node::Node(const char* name, size_t result_count)
     : results(result_count),
       sequence_(node_count.fetch_add(1, std::memory_order_relaxed)),
-      name_(std::move(name)),
+      name_(name),
       source_(SourceLocation::capture()) {}
 
 void Node::release_saved() {

@@ -55,18 +55,24 @@ struct NodeHooks {
 
 class Node : public std::enable_shared_from_this<Node> {
  public:
-  Node(std::string name, size_t results);
+  // `name` must live for good.
+  Node(const char* name, size_t results);
   virtual ~Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
   // Gradients of the results in (undefined: none arrived), gradients of the inputs out.
   virtual Grads apply(Grads& grads) = 0;
+  // The node this one hands its gradient to, if both can run backward at once: where nobody looks at what
+  // passes between them, the engine calls apply_merged, which returns the gradients of that node's inputs,
+  // instead of the two apply. Such a node has no other user. Null: none.
+  virtual Node* merges_with() { return nullptr; }
+  virtual Grads apply_merged(Grads& grads) { return apply(grads); }
   // Frees what was saved for backward; a later apply that needs it throws.
   virtual void release_saved();
 
   // PyTorch's name, for example "MulBackward0".
-  const std::string& name() const { return name_; }
+  std::string name() const { return name_; }
   // Where the user's code ran the op; empty if unknown.
   const SourceLocation& source() const { return source_; }
   // Later ops have higher numbers: the engine runs them first.
@@ -92,7 +98,7 @@ class Node : public std::enable_shared_from_this<Node> {
   friend class Engine;
   friend void set_saved(Node& node, std::initializer_list<SavedTensor> saved);
 
-  std::string name_;
+  const char* name_;
   SourceLocation source_;
   SmallVector<SavedTensor, 2> saved_;
   bool released_ = false;

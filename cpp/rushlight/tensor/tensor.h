@@ -36,6 +36,7 @@ class TensorImpl : public std::enable_shared_from_this<TensorImpl> {
   bool before_change = false;             // stands for the value an in-place op overwrote
   std::shared_ptr<GradMeta> grad;         // null: plain data
   std::shared_ptr<TensorImpl> view_base;  // root of the view chain; null if not a view for autograd
+  void* python = nullptr;                 // the live Python object of this tensor; the bindings' own
 };
 
 // Memory as a kernel reads it: element (i, j, ...) is at data + (i * strides[0] + ...) elements.
