@@ -18,9 +18,10 @@ TEST(Sgd, FollowsTheFormulaOverTwoSteps) {
         auto param = start;
         std::vector<double> buffer(param.size(), -1.0);
         SgdParams params{0.1, 0.9, nesterov ? 0.0 : 0.5, 0.01, nesterov, true, true};
-        sgd_step(DType::Float64, params, param.data(), grad.data(), buffer.data(), n);
+        const SgdItem item{param.data(), grad.data(), buffer.data(), n};
+        sgd_step(DType::Float64, params, &item, 1);
         params.first_step = false;
-        sgd_step(DType::Float64, params, param.data(), grad.data(), buffer.data(), n);
+        sgd_step(DType::Float64, params, &item, 1);
         for (size_t i = 0; i < param.size(); ++i) {
           double p = start[i], b = 0.0;
           for (int step = 0; step < 2; ++step) {
@@ -40,8 +41,8 @@ TEST(Sgd, WithoutMomentumNeedsNoBuffer) {
   everywhere([] {
     std::vector<float> param(5, 1.0f);
     const std::vector<float> grad(5, 2.0f);
-    sgd_step(DType::Float32, {0.25, 0.0, 0.0, 0.0, false, false, true}, param.data(), grad.data(), nullptr,
-             5);
+    const SgdItem item{param.data(), grad.data(), nullptr, 5};
+    sgd_step(DType::Float32, {0.25, 0.0, 0.0, 0.0, false, false, true}, &item, 1);
     EXPECT_EQ(param, std::vector<float>(5, 0.5f));
   });
 }

@@ -34,9 +34,13 @@ def formula(param: Any, grad: Any, steps: int, setting: dict[str, Any]) -> Any:
 
 
 def run(param: Any, grad: Any, steps: int, setting: dict[str, Any]) -> None:
-    buffer = param.detach().clone() if "momentum" in setting else None
+    run_all([param], [grad], steps, setting)
+
+
+def run_all(params: list[Any], grads: list[Any], steps: int, setting: dict[str, Any]) -> None:
+    buffers = [param.detach().clone() for param in params] if "momentum" in setting else []
     for step in range(steps):
-        rushlight.ops.sgd_step_(param, grad, buffer, first_step=step == 0, **setting)
+        rushlight.ops.sgd_step_(params, grads, buffers, first_step=step == 0, **setting)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -66,12 +70,46 @@ def test_bumps_the_version() -> None:
     assert param.tolist() == [0.5, 1.5]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_many_parameters_at_once_are_as_one_by_one(threads: int) -> None:
+    """Sizes that leave remainders of vectors and of pieces, both types, and none at all."""
+    rng = np.random.default_rng(1)
+    shapes: list[tuple[int, ...]] = [(), (7,), (0,), (3, 70001), (1,), (64,), (32768,), (5, 13)]
+    types = [rushlight.float32, rushlight.float64]
+    setting = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "nesterov": True}
+
+    def tensors() -> list[Any]:
+        return [rushlight.tensor(rng.standard_normal(s), dtype=types[i % 2]) for i, s in enumerate(shapes)]
+
+    params, grads = tensors(), tensors()
+    expected = [param.clone() for param in params]
+    before = rushlight.get_num_threads()
+    rushlight.set_num_threads(threads)
+    try:
+        run_all(params, grads, 2, setting)
+    finally:
+        rushlight.set_num_threads(before)
+    for param, grad, other in zip(params, grads, expected, strict=True):
+        run(other, grad, 2, setting)
+        np.testing.assert_array_equal(to_numpy(param), to_numpy(other))
+    run_all([], [], 1, setting)
+
+
+def test_parameters_that_share_memory_are_stepped_in_turn() -> None:
+    both = rushlight.tensor([1.0, 2.0])
+    ones = rushlight.ones(2)
+    run_all([both, both.view(2)], [ones, ones], 1, {"lr": 0.25})
+    assert both.tolist() == [0.5, 1.5]
+
+
 def test_refuses_what_does_not_fit() -> None:
     param = rushlight.tensor([1.0, 2.0])
     step = rushlight.ops.sgd_step_
     with pytest.raises(RuntimeError, match=r"grad must look like param \(\(2,\), float32\), got \(3,\)"):
-        step(param, rushlight.tensor([1.0, 2.0, 3.0]), None, lr=0.1)
-    with pytest.raises(RuntimeError, match=r"momentum 0\.9 without a buffer"):
-        step(param, param.clone(), None, lr=0.1, momentum=0.9)
+        step([param], [rushlight.tensor([1.0, 2.0, 3.0])], [], lr=0.1)
+    with pytest.raises(RuntimeError, match=r"momentum 0\.9, 1 parameters and 0 buffers"):
+        step([param], [param.clone()], [], lr=0.1, momentum=0.9)
+    with pytest.raises(RuntimeError, match="1 parameters and 0 gradients"):
+        step([param], [], [], lr=0.1)
     with pytest.raises(RuntimeError, match="float32 or float64"):
-        step(rushlight.tensor([1]), rushlight.tensor([1]), None, lr=0.1)
+        step([rushlight.tensor([1])], [rushlight.tensor([1])], [], lr=0.1)

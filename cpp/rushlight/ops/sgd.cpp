@@ -1,5 +1,7 @@
 #include "rushlight/ops/sgd.h"
 
+#include <unordered_set>
+
 #include "rushlight/autograd/record.h"
 #include "rushlight/ops/copy.h"
 
@@ -11,46 +13,83 @@ bool same_order(const Tensor& a, const Tensor& b) {
   return a.is_contiguous() && b.is_contiguous() && a.is_channels_last() == b.is_channels_last();
 }
 
-}  // namespace
+// A tensor as the kernel sees it: itself, or a copy in the parameter's memory order.
+struct Operand {
+  Operand(const Tensor& given_, const Tensor& param) : given(given_), tensor(given_) {
+    if (same_order(given, param)) {
+      access = tensor.access();
+      return;
+    }
+    tensor = param.is_channels_last() ? Tensor::empty_channels_last(param.sizes(), param.dtype())
+                                      : Tensor::empty(param.sizes(), param.dtype());
+    copy_into(tensor, given);
+    access = tensor.access();
+  }
+  void written() const {
+    if (tensor.impl() != given.impl()) copy_into(given, tensor);
+    given.storage().bump_version();
+  }
 
-void sgd_step_(const Tensor& param, const Tensor& grad, const Tensor& momentum_buffer,
-               const kernels::SgdParams& params) {
+  Tensor given;
+  Tensor tensor;
+  Access access;
+};
+
+void check(const Tensor& param, const Tensor& grad, const Tensor& buffer) {
   const DType dtype = param.dtype();
   RUSHLIGHT_CHECK(dtype == DType::Float32 || dtype == DType::Float64,
                   "sgd_step_: expected a float32 or float64 parameter, got ", dtype_name(dtype));
   RUSHLIGHT_CHECK(grad.sizes() == param.sizes() && grad.dtype() == dtype,
                   "sgd_step_: grad must look like param (", to_string(param.sizes()), ", ", dtype_name(dtype),
                   "), got ", to_string(grad.sizes()), ", ", dtype_name(grad.dtype()));
-  const bool buffered = momentum_buffer.defined();
-  RUSHLIGHT_CHECK(buffered == (params.momentum != 0.0),
-                  "sgd_step_: a momentum buffer goes with momentum != 0, got momentum ", params.momentum,
-                  buffered ? " with" : " without", " a buffer");
-  RUSHLIGHT_CHECK(!buffered || (momentum_buffer.sizes() == param.sizes() && momentum_buffer.dtype() == dtype),
+  RUSHLIGHT_CHECK(!buffer.defined() || (buffer.sizes() == param.sizes() && buffer.dtype() == dtype),
                   "sgd_step_: momentum_buffer must look like param (", to_string(param.sizes()), "), got ",
-                  buffered ? to_string(momentum_buffer.sizes()) : "");
+                  buffer.defined() ? to_string(buffer.sizes()) : "");
+}
+
+// The parameters of one type, none of which shares memory with another.
+void step(DType dtype, const std::vector<Operand>& params, const std::vector<Operand>& grads,
+          const std::vector<Operand>& buffers, const kernels::SgdParams& setting) {
+  std::vector<kernels::SgdItem> items;
+  for (size_t i = 0; i < params.size(); ++i)
+    if (params[i].given.dtype() == dtype)
+      items.push_back({params[i].access.data, grads[i].access.data,
+                       buffers.empty() ? nullptr : buffers[i].access.data, params[i].given.numel()});
+  if (!items.empty()) kernels::sgd_step(dtype, setting, items.data(), static_cast<int64_t>(items.size()));
+}
+
+}  // namespace
+
+void sgd_step_(const std::vector<Tensor>& params, const std::vector<Tensor>& grads,
+               const std::vector<Tensor>& momentum_buffers, const kernels::SgdParams& setting) {
+  RUSHLIGHT_CHECK(grads.size() == params.size(), "sgd_step_: expected one gradient a parameter, got ",
+                  params.size(), " parameters and ", grads.size(), " gradients");
+  RUSHLIGHT_CHECK(momentum_buffers.size() == (setting.momentum != 0.0 ? params.size() : 0),
+                  "sgd_step_: momentum buffers go with momentum != 0, got momentum ", setting.momentum, ", ",
+                  params.size(), " parameters and ", momentum_buffers.size(), " buffers");
   const autograd::GradModeGuard no_grad(false);
-  // Operands in another order than the parameter's are worked on as copies in its order.
-  const auto fitted = [&](const Tensor& tensor) {
-    if (same_order(tensor, param)) return tensor;
-    Tensor copy = param.is_channels_last() ? Tensor::empty_channels_last(param.sizes(), dtype)
-                                           : Tensor::empty(param.sizes(), dtype);
-    copy_into(copy, tensor);
-    return copy;
-  };
-  const Tensor p = fitted(param);
-  const Tensor g = fitted(grad);
-  const Tensor b = buffered ? fitted(momentum_buffer) : Tensor();
-  {
-    const Access to = p.access();
-    const Access from = g.access();
-    const Access buffer = buffered ? b.access() : Access{};
-    kernels::sgd_step(dtype, params, to.data, from.data, buffer.data, param.numel());
+  std::unordered_set<const Storage*> seen;
+  bool shared = false;
+  for (size_t i = 0; i < params.size(); ++i) {
+    check(params[i], grads[i], momentum_buffers.empty() ? Tensor() : momentum_buffers[i]);
+    shared = shared || !seen.insert(&params[i].storage()).second;
   }
-  if (p.impl() != param.impl()) copy_into(param, p);
-  param.storage().bump_version();
-  if (!buffered) return;
-  if (b.impl() != momentum_buffer.impl()) copy_into(momentum_buffer, b);
-  momentum_buffer.storage().bump_version();
+  if (shared && params.size() > 1) {  // one after the other
+    for (size_t i = 0; i < params.size(); ++i)
+      sgd_step_({params[i]}, {grads[i]},
+                momentum_buffers.empty() ? momentum_buffers : std::vector<Tensor>{momentum_buffers[i]},
+                setting);
+    return;
+  }
+  std::vector<Operand> targets, slopes, buffers;
+  for (size_t i = 0; i < params.size(); ++i) {
+    targets.emplace_back(params[i], params[i]);
+    slopes.emplace_back(grads[i], params[i]);
+    if (!momentum_buffers.empty()) buffers.emplace_back(momentum_buffers[i], params[i]);
+  }
+  for (const DType dtype : {DType::Float32, DType::Float64}) step(dtype, targets, slopes, buffers, setting);
+  for (const Operand& target : targets) target.written();
+  for (const Operand& buffer : buffers) buffer.written();
 }
 
 }  // namespace rushlight::ops

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core import Tensor, ops
-from ..autograd.grad_mode import no_grad
 from .optimizer import Optimizer, Params, as_scalar, check_implementation, run_closure
 
 
@@ -30,7 +29,7 @@ class SGD(Optimizer):
         weight_decay: factor of the parameter that is added to its gradient (L2 penalty).
         nesterov: whether to look ahead along the velocity.
         maximize: whether to ascend instead.
-        foreach, fused: accepted for compatibility; every update is one fused pass over the parameter.
+        foreach, fused: accepted for compatibility; the update is one fused pass over all parameters.
         differentiable: whether the step itself is recorded by autograd; it is composed of operations then.
 
     Raises:
@@ -102,35 +101,50 @@ class SGD(Optimizer):
         """
         loss = run_closure(closure)
         for group in self.param_groups:
-            update = _differentiable_update if group["differentiable"] else _update
-            for param in group["params"]:
-                if param.grad is not None:
-                    state = self.state[param] if group["momentum"] else {}
-                    update(param, param.grad, state, group)
+            params = [param for param in group["params"] if param.grad is not None]
+            if group["differentiable"]:
+                for param in params:
+                    _differentiable_update(param, self.state[param] if group["momentum"] else {}, group)
+            elif not group["momentum"]:
+                _update(params, [], group)
+            else:
+                self._update_with_momentum(params, group)
         return loss
 
-
-def _update(param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    buffer = state.get("momentum_buffer")
-    first_step = buffer is None
-    if group["momentum"] and first_step:
-        buffer = state["momentum_buffer"] = ops.empty_like(param.detach())
-    with no_grad():
-        ops.sgd_step_(
-            param,
-            grad,
-            buffer,
-            lr=float(as_scalar(group["lr"])),
-            momentum=float(group["momentum"]),
-            dampening=float(group["dampening"]),
-            weight_decay=float(as_scalar(group["weight_decay"])),
-            nesterov=group["nesterov"],
-            maximize=group["maximize"],
-            first_step=first_step,
-        )
+    def _update_with_momentum(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        states = [self.state[param] for param in params]
+        # Parameters that join later have their first step then.
+        fresh = [state.get("momentum_buffer") is None for state in states]
+        for param, state, is_fresh in zip(params, states, fresh, strict=True):
+            if is_fresh:
+                state["momentum_buffer"] = ops.empty_like(param.detach())
+        for first_step in (True, False):
+            chosen = [i for i, is_fresh in enumerate(fresh) if is_fresh == first_step]
+            buffers = [states[i]["momentum_buffer"] for i in chosen]
+            _update([params[i] for i in chosen], buffers, group, first_step)
 
 
-def _differentiable_update(param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+def _update(
+    params: list[Tensor], buffers: list[Any], group: dict[str, Any], first_step: bool = False
+) -> None:
+    if not params:
+        return
+    ops.sgd_step_(
+        params,
+        [param.grad for param in params],  # type: ignore[misc]
+        buffers,
+        lr=float(as_scalar(group["lr"])),
+        momentum=float(group["momentum"]),
+        dampening=float(group["dampening"]),
+        weight_decay=float(as_scalar(group["weight_decay"])),
+        nesterov=group["nesterov"],
+        maximize=group["maximize"],
+        first_step=first_step,
+    )
+
+
+def _differentiable_update(param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    grad: Any = param.grad
     momentum, lr, weight_decay = group["momentum"], group["lr"], group["weight_decay"]
     grad = -grad if group["maximize"] else grad
     if as_scalar(weight_decay) != 0:

@@ -1,4 +1,4 @@
-// One step of stochastic gradient descent over one parameter, in one pass over memory.
+// One step of stochastic gradient descent, in one pass over the memory of all parameters.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,17 @@ struct SgdParams {
   bool first_step;  // the momentum buffer holds nothing yet: it becomes the gradient, without dampening
 };
 
-// g = +-grad + weight_decay * param; buffer = momentum * buffer + (1 - dampening) * g;
-// param -= lr * (nesterov ? g + momentum * buffer : buffer). All n elements contiguous, float32 or float64.
-// `buffer` is null if and only if momentum is 0; then param -= lr * g.
-void sgd_step(DType dtype, const SgdParams& params, void* param, const void* grad, void* buffer, int64_t n);
+// One parameter: n contiguous elements each.
+struct SgdItem {
+  void* param;
+  const void* grad;
+  void* buffer;  // null if and only if momentum is 0
+  int64_t n;
+};
+
+// For every item g = +-grad + weight_decay * param; buffer = momentum * buffer + (1 - dampening) * g;
+// param -= lr * (nesterov ? g + momentum * buffer : buffer). Without buffer param -= lr * g. All float32 or
+// all float64; no two items may share memory.
+void sgd_step(DType dtype, const SgdParams& params, const SgdItem* items, int64_t count);
 
 }  // namespace rushlight::kernels
