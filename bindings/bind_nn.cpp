@@ -138,22 +138,36 @@ void bind_nn(Binder& b) {
       "Raises:\n    ValueError: for one value a channel in training.\n"
       "    RuntimeError: for sizes that do not fit, or no running statistics in evaluation.");
   b.function(
+      "batch_norm_relu",
+      [](const Tensor& input, const OptionalTensor& running_mean, const OptionalTensor& running_var,
+         const OptionalTensor& weight, const OptionalTensor& bias, bool training, double momentum, double eps,
+         const OptionalTensor& residual) {
+        return ops::batch_norm_relu(input, given(running_mean), given(running_var), given(weight),
+                                    given(bias), given(residual), {training, momentum, eps});
+      },
+      py::arg("input"), py::arg("running_mean"), py::arg("running_var"), py::arg("weight") = py::none(),
+      py::arg("bias") = py::none(), py::arg("training") = false, py::arg("momentum") = 0.1,
+      py::arg("eps") = 1e-5, py::arg("residual") = py::none(),
+      "relu(batch_norm(input, ...) + residual) in one pass over memory, forward and backward.\n\n"
+      "Shapes:\n    input, residual: (N, C, ...); the others: (C)\n\n"
+      "Raises:\n    ValueError, RuntimeError: as batch_norm, or for a residual that does not broadcast.");
+  b.function(
       "sgd_step_",
-      [](const Tensor& param, const Tensor& grad, const OptionalTensor& momentum_buffer, double lr,
-         double momentum, double dampening, double weight_decay, bool nesterov, bool maximize,
-         bool first_step) {
-        ops::sgd_step_(param, grad, given(momentum_buffer),
+      [](const std::vector<Tensor>& params, const std::vector<Tensor>& grads,
+         const std::vector<Tensor>& momentum_buffers, double lr, double momentum, double dampening,
+         double weight_decay, bool nesterov, bool maximize, bool first_step) {
+        ops::sgd_step_(params, grads, momentum_buffers,
                        {lr, momentum, dampening, weight_decay, nesterov, maximize, first_step});
       },
-      py::arg("param"), py::arg("grad"), py::arg("momentum_buffer"), py::kw_only(), py::arg("lr"),
+      py::arg("params"), py::arg("grads"), py::arg("momentum_buffers"), py::kw_only(), py::arg("lr"),
       py::arg("momentum") = 0.0, py::arg("dampening") = 0.0, py::arg("weight_decay") = 0.0,
       py::arg("nesterov") = false, py::arg("maximize") = false, py::arg("first_step") = false,
-      "One SGD step in place, in one pass: g = +-grad + weight_decay * param;\n"
+      "One SGD step in place, in one pass over all parameters: g = +-grad + weight_decay * param;\n"
       "buffer = momentum * buffer + (1 - dampening) * g (first_step: buffer = g);\n"
-      "param -= lr * (g + momentum * buffer if nesterov else buffer). Without momentum the buffer is "
-      "None.\n\n"
+      "param -= lr * (g + momentum * buffer if nesterov else buffer). Without momentum there are no "
+      "buffers.\n\n"
       "Shapes:\n    param, grad, momentum_buffer: any, equal; float32 or float64\n\n"
-      "Raises:\n    RuntimeError: for shapes or types that differ, or a buffer without momentum.");
+      "Raises:\n    RuntimeError: for shapes or types that differ, or buffers without momentum.");
 }
 
 }  // namespace rushlight::bindings

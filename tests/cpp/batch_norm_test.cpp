@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <limits>
 #include <map>
 
 #include "everywhere.h"
@@ -26,10 +28,12 @@ TEST(BatchNorm, PassesMatchTheFormulasInBothLayouts) {
         std::vector<float> dst(src.size()), grad_src(src.size());
         std::vector<double> sum_grad(static_cast<size_t>(channels)),
             sum_product(static_cast<size_t>(channels));
-        batch_norm_apply(shape, src.data(), center.data(), scale.data(), shift.data(), dst.data());
+        batch_norm_apply(shape, src.data(), center.data(), scale.data(), shift.data(), nullptr, false,
+                         dst.data());
         batch_norm_apply_backward(shape, src.data(), grad.data(), center.data(), scale.data(),
-                                  src_scale.data(), shift.data(), grad_src.data());
-        batch_norm_sums(shape, src.data(), grad.data(), center.data(), sum_grad.data(), sum_product.data());
+                                  src_scale.data(), shift.data(), {}, grad_src.data());
+        batch_norm_sums(shape, src.data(), grad.data(), center.data(), {}, sum_grad.data(),
+                        sum_product.data());
         std::vector<double> expected_grad(sum_grad.size()), expected_product(sum_grad.size());
         for (size_t i = 0; i < src.size(); ++i) {
           const size_t c = static_cast<size_t>(channels_last ? static_cast<int64_t>(i) % channels
@@ -46,6 +50,53 @@ TEST(BatchNorm, PassesMatchTheFormulasInBothLayouts) {
         }
         const auto& same = first.emplace(active_isa(), sum_product).first->second;
         EXPECT_EQ(sum_product, same);
+      });
+    }
+  }
+}
+
+// One pass must give the very bits of the single steps: the gate is computed anew in the backward.
+TEST(BatchNorm, FusedStepsGiveTheBitsOfSingleOnes) {
+  for (const int64_t channels : {1, 3, 16, 70}) {
+    for (const bool channels_last : {false, true}) {
+      const int64_t batch = 2, spatial = 37, n = batch * channels * spatial;
+      const BatchNormShape shape{DType::Float32, batch, channels, spatial, channels_last};
+      auto src = normal(n), grad = normal(n, 0.5f, 8), residual = normal(n, 0.0f, 7);
+      src[0] = std::numeric_limits<float>::quiet_NaN();
+      const auto center = normal(channels, 0.1f, 1), scale = normal(channels, 0.0f, 2);
+      const auto shift = normal(channels, 0.0f, 3), src_scale = normal(channels, 0.0f, 4);
+      everywhere([&] {
+        const auto size = src.size();
+        std::vector<float> plain(size), fused(size), masked = grad, expected(size);
+        const auto apply = [&](const float* added, bool relu, std::vector<float>& dst) {
+          batch_norm_apply(shape, src.data(), center.data(), scale.data(), shift.data(), added, relu,
+                           dst.data());
+        };
+        apply(nullptr, false, plain);
+        apply(residual.data(), true, fused);
+        for (size_t i = 0; i < size; ++i) {
+          const float sum = plain[i] + residual[i];
+          expected[i] = sum < 0.0f ? 0.0f : sum;
+          if (plain[i] <= 0.0f) masked[i] = 0.0f;
+        }
+        ASSERT_EQ(std::memcmp(fused.data(), expected.data(), size * sizeof(float)), 0);
+
+        const auto sums = [&](const std::vector<float>& g, const BatchNormGate& gate) {
+          std::vector<double> result(static_cast<size_t>(2 * channels));
+          batch_norm_sums(shape, src.data(), g.data(), center.data(), gate, result.data(),
+                          result.data() + channels);
+          return result;
+        };
+        const BatchNormGate gate{scale.data(), shift.data()};
+        const auto separate = sums(masked, {}), together = sums(grad, gate);
+        ASSERT_EQ(std::memcmp(separate.data(), together.data(), separate.size() * sizeof(double)), 0);
+
+        std::vector<float> in_place = grad;
+        batch_norm_apply_backward(shape, src.data(), masked.data(), center.data(), scale.data(),
+                                  src_scale.data(), shift.data(), {}, expected.data());
+        batch_norm_apply_backward(shape, src.data(), in_place.data(), center.data(), scale.data(),
+                                  src_scale.data(), shift.data(), gate, in_place.data());
+        ASSERT_EQ(std::memcmp(in_place.data(), expected.data(), size * sizeof(float)), 0);
       });
     }
   }

@@ -156,6 +156,14 @@ Tensor logsigmoid(const Tensor& input) {
   return activate(a, input, {}, false);
 }
 
+Tensor relu_backward(const Tensor& grad, const Tensor& y) {
+  const bool reuse = !autograd::grad_enabled() && grad.is_sole_owner() && grad.is_contiguous() &&
+                     grad.sizes() == y.sizes() && grad.dtype() == y.dtype();
+  if (!reuse) return threshold_backward(grad, y, 0.0);
+  pointwise_into(grad, {"relu", Op::ThresholdBackward, y.dtype(), {&grad, &y}});
+  return grad;
+}
+
 Tensor threshold_backward(const Tensor& grad, const Tensor& input, double threshold) {
   const Tensor out = pointwise(
       {"threshold_backward", Op::ThresholdBackward, input.dtype(), {&grad, &input}, scalars_of(threshold)});

@@ -19,6 +19,9 @@ Tensor softplus(const Tensor& input, double beta, double threshold);
 Tensor logsigmoid(const Tensor& input);  // log(sigmoid(x))
 
 // grad where input > threshold, else 0; differentiable in grad.
+// `grad` where the ReLU's result `y` is above 0. Outside the graph a gradient that nothing else holds is
+// overwritten.
+Tensor relu_backward(const Tensor& grad, const Tensor& y);
 Tensor threshold_backward(const Tensor& grad, const Tensor& input, double threshold);
 
 }  // namespace rushlight::ops

@@ -4,7 +4,9 @@
 
 #include "rushlight/autograd/record.h"
 #include "rushlight/kernels/batch_norm/batch_norm.h"
+#include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/reduce/reduce.h"
+#include "rushlight/ops/activation.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/physical.h"
@@ -41,23 +43,43 @@ struct Layout {
   BatchNormShape shape;
 };
 
-// One value a channel, in the type of the computation.
-Tensor coefficients(const std::vector<double>& values, DType dtype) {
-  Tensor out = Tensor::empty({static_cast<int64_t>(values.size())}, dtype);
+// Rows of one value a channel, in the type of the computation.
+Tensor channel_rows(std::initializer_list<const std::vector<double>*> rows, DType dtype) {
+  const size_t channels = (*rows.begin())->size();
+  Tensor out = Tensor::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(channels)}, dtype);
   dispatch_all(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    for (size_t c = 0; c < values.size(); ++c) out.data<T>()[c] = static_cast<T>(values[c]);
+    T* to = out.data<T>();
+    for (const std::vector<double>* row : rows)
+      for (const double value : *row) *to++ = kernels::convert_element<T>(value);
   });
   return out;
 }
+const char* row_of(const Tensor& rows, int64_t i) {
+  return rows.raw_data() + static_cast<size_t>(i * rows.size(1)) * dtype_size(rows.dtype());
+}
+// A gradient of weight or bias.
+Tensor channel_tensor(const std::vector<double>& values, DType dtype) {
+  const Tensor rows = channel_rows({&values}, dtype);
+  return rows.alias({rows.size(1)}, {1}, 0);
+}
 
-std::vector<double> channel_values(const Tensor& tensor, int64_t channels, double missing) {
-  std::vector<double> values(static_cast<size_t>(channels), missing);
-  if (!tensor.defined()) return values;
-  const autograd::GradModeGuard no_grad(false);
-  const Tensor plain = contiguous(to(tensor, DType::Float64));
-  std::copy_n(plain.data<double>(), channels, values.begin());
+std::vector<double> values_of(DType dtype, const char* data, int64_t channels) {
+  std::vector<double> values(static_cast<size_t>(channels));
+  dispatch_all(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t c = 0; c < channels; ++c)
+      values[static_cast<size_t>(c)] = kernels::convert_element<double>(reinterpret_cast<const T*>(data)[c]);
+  });
   return values;
+}
+
+// A tensor of one value a channel, `missing` if undefined.
+std::vector<double> channel_values(const Tensor& tensor, int64_t channels, double missing) {
+  if (!tensor.defined()) return std::vector<double>(static_cast<size_t>(channels), missing);
+  const autograd::GradModeGuard no_grad(false);
+  const Tensor plain = contiguous(tensor);
+  return values_of(plain.dtype(), plain.raw_data(), channels);
 }
 
 struct Statistics {
@@ -82,7 +104,7 @@ void update_running(const Tensor& running, const std::vector<double>& statistic,
   std::vector<double> values = channel_values(running, static_cast<int64_t>(statistic.size()), 0.0);
   for (size_t c = 0; c < values.size(); ++c)
     values[c] = momentum * statistic[c] + (1.0 - momentum) * values[c];
-  copy_into(running, coefficients(values, running.dtype()));
+  copy_into(running, view(channel_tensor(values, running.dtype()), running.sizes()));
   running.storage().bump_version();
 }
 
@@ -144,54 +166,180 @@ Grads differentiable_backward(Node& node, const Tensor& grad, const Tensor& x, c
           node.needs(2) ? sum(grad, dims, false) : Tensor()};
 }
 
-// The same by kernels. `center` and `inverse` are the statistics of the forward pass.
-Grads fused_backward(Node& node, const Tensor& grad, const Tensor& x, const Tensor& weight,
-                     const Tensor& center, const Tensor& inverse, bool training) {
+// Rows of the coefficients a batch norm keeps for its backward.
+enum Row : int64_t { kCenter, kScale, kShift, kInverse };
+
+// The same by kernels, from the coefficients of the forward pass. `gated`: `grad` is that of a ReLU's result,
+// the ReLU's input being the result of this. A gradient nobody else sees is overwritten by the input's.
+Grads fused_backward(Node& node, Tensor grad, const Tensor& x, const Tensor& weight, const Tensor& rows,
+                     bool training, bool gated) {
   const Layout layout(x);
-  const Tensor g = layout.like(grad);
   const int64_t channels = layout.shape.channels;
   const DType dtype = x.dtype();
+  const kernels::BatchNormGate gate{gated ? row_of(rows, kScale) : nullptr, row_of(rows, kShift)};
+  const char* const center = row_of(rows, kCenter);
+  std::vector<double> sums(static_cast<size_t>(channels)), products(static_cast<size_t>(channels));
+  const bool sole = grad.is_sole_owner();
+  const Tensor g = layout.like(grad);
+  const bool reuse = sole || g.impl() != grad.impl();
+  grad = Tensor();
   const Access in = layout.tensor.access();
   const Access gradient = g.access();
-  std::vector<double> sums(static_cast<size_t>(channels)), products(static_cast<size_t>(channels));
   if (training || node.needs(1) || node.needs(2))
-    kernels::batch_norm_sums(layout.shape, in.data, gradient.data, center.raw_data(), sums.data(),
+    kernels::batch_norm_sums(layout.shape, in.data, gradient.data, center, gate, sums.data(),
                              products.data());
-  const std::vector<double> invstd = channel_values(inverse, channels, 0.0);
-  const std::vector<double> scale = channel_values(weight, channels, 1.0);
+  const std::vector<double> invstd = values_of(dtype, row_of(rows, kInverse), channels);
   Tensor to_input;
   if (node.needs(0)) {
-    std::vector<double> grad_scale(sums.size()), src_scale(sums.size(), 0.0), shift(sums.size(), 0.0);
+    std::vector<double> grad_scale = channel_values(weight, channels, 1.0);
+    std::vector<double> src_scale(sums.size(), 0.0), shift(sums.size(), 0.0);
     const auto count = static_cast<double>(layout.count());
-    for (size_t c = 0; c < sums.size(); ++c) grad_scale[c] = scale[c] * invstd[c];
-    const Tensor k = coefficients(grad_scale, dtype);
+    for (size_t c = 0; c < sums.size(); ++c) grad_scale[c] *= invstd[c];
+    const Tensor k = channel_rows({&grad_scale}, dtype);
     // The shift cancels the mean of what the kernel multiplies, hence by the rounded factor: a rest would be
     // the same for all of a channel, and add up in the sums of the layers before.
-    const std::vector<double> rounded = channel_values(k, channels, 0.0);
+    const std::vector<double> rounded = values_of(dtype, k.raw_data(), channels);
     for (size_t c = 0; training && c < sums.size(); ++c) {
       src_scale[c] = -grad_scale[c] * invstd[c] * invstd[c] * products[c] / count;
       shift[c] = -rounded[c] * sums[c] / count;
     }
-    to_input = layout.empty();
-    const Tensor offset = coefficients(shift, dtype);
+    to_input = reuse ? g : layout.empty();
+    const Tensor others = channel_rows({&src_scale, &shift}, dtype);
     const Access out = to_input.access();
-    if (training) {
-      const Tensor from_src = coefficients(src_scale, dtype);
-      kernels::batch_norm_apply_backward(layout.shape, in.data, gradient.data, center.raw_data(),
-                                         k.raw_data(), from_src.raw_data(), offset.raw_data(), out.data);
-    } else {  // no term of x: infinities in it must not reach the gradient; offset is zero and serves as
-              // center too
-      kernels::batch_norm_apply(layout.shape, gradient.data, offset.raw_data(), k.raw_data(),
-                                offset.raw_data(), out.data);
-    }
+    if (training)
+      kernels::batch_norm_apply_backward(layout.shape, in.data, gradient.data, center, k.raw_data(),
+                                         row_of(others, 0), row_of(others, 1), gate, out.data);
+    else  // no term of x: infinities in it must not reach the gradient; the zeros serve as center too
+      kernels::batch_norm_apply(layout.shape, gradient.data, row_of(others, 1), k.raw_data(),
+                                row_of(others, 1), nullptr, false, out.data);
   }
   for (size_t c = 0; c < sums.size(); ++c) products[c] *= invstd[c];
-  return {to_input, node.needs(1) ? coefficients(products, dtype) : Tensor(),
-          node.needs(2) ? coefficients(sums, dtype) : Tensor()};
+  return {to_input, node.needs(1) ? channel_tensor(products, dtype) : Tensor(),
+          node.needs(2) ? channel_tensor(sums, dtype) : Tensor()};
 }
+
+class BatchNormNode : public Node {
+ public:
+  BatchNormNode(bool training, double eps)
+      : Node("NativeBatchNormBackward0", 1), training_(training), eps_(eps) {}
+
+  Grads apply(Grads& grads) override { return run(std::move(grads[0]), false); }
+
+  // From the gradient of relu(result).
+  Grads apply_gated(Tensor grad) { return run(std::move(grad), true); }
+  bool can_gate() const { return training_; }
+
+ private:
+  Grads run(Tensor grad, bool gated) {
+    if (!grad.defined()) return Grads(next.size());
+    const Tensor rows = saved(2);
+    const Tensor weight = has_saved(1) ? saved(1) : Tensor();
+    const Tensor x = has_saved(0) ? saved(0) : grad;
+    if (autograd::grad_enabled())
+      return differentiable_backward(*this, grad, x, weight, training_ ? Tensor() : saved(3),
+                                     training_ ? Tensor() : saved(4), training_, eps_);
+    return fused_backward(*this, std::move(grad), x, weight, rows, training_, gated);
+  }
+
+  bool training_;
+  double eps_;
+};
+
+// The ReLU behind a batch norm whose own result was never written: the two run backward in one pass as well.
+class NormReluNode : public Node {
+ public:
+  NormReluNode() : Node("ReluBackward0", 1) {}
+
+  Grads apply(Grads& grads) override {
+    if (!grads[0].defined()) return Grads(1);
+    return {relu_backward(grads[0], saved(0))};
+  }
+  Node* merges_with() override {
+    auto* norm = dynamic_cast<BatchNormNode*>(next[0].node.get());
+    return norm != nullptr && norm->can_gate() ? norm : nullptr;
+  }
+  Grads apply_merged(Grads& grads) override {
+    return static_cast<BatchNormNode&>(*next[0].node).apply_gated(std::move(grads[0]));
+  }
+};
 
 // What half precision does: compute in float32.
 bool computes_directly(DType dtype) { return dtype == DType::Float32 || dtype == DType::Float64; }
+
+struct Inputs {
+  Tensor x, running_mean, running_var, weight, bias;
+};
+
+// Mean and variance to normalise by; moves the running statistics in training.
+Statistics statistics(const Inputs& in, const Layout& layout, const BatchNormOptions& options) {
+  const int64_t channels = layout.shape.channels;
+  if (!options.training)
+    return {channel_values(in.running_mean, channels, 0.0), channel_values(in.running_var, channels, 0.0)};
+  Statistics stats = batch_statistics(layout);
+  if (layout.count() == 0) return stats;
+  std::vector<double> unbiased = stats.var;
+  const auto count = static_cast<double>(layout.count());
+  for (double& value : unbiased) value *= count / (count - 1.0);
+  update_running(in.running_mean, stats.mean, options.momentum);
+  update_running(in.running_var, unbiased, options.momentum);
+  return stats;
+}
+
+// See Row.
+Tensor coefficients(const Inputs& in, const Layout& layout, const BatchNormOptions& options) {
+  const int64_t channels = layout.shape.channels;
+  const Statistics stats = statistics(in, layout, options);
+  const std::vector<double> invstd = inverse_std(stats.var, options.eps);
+  std::vector<double> scale = channel_values(in.weight, channels, 1.0);
+  std::vector<double> shift = channel_values(in.bias, channels, 0.0);
+  dispatch_all(layout.shape.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (size_t c = 0; c < scale.size(); ++c) {
+      scale[c] *= invstd[c];
+      // The kernel subtracts the rounded mean.
+      const double center = kernels::convert_element<double>(kernels::convert_element<T>(stats.mean[c]));
+      shift[c] -= (stats.mean[c] - center) * scale[c];
+    }
+  });
+  return channel_rows({&stats.mean, &scale, &shift, &invstd}, layout.shape.dtype);
+}
+
+// The normalised input, plus `residual` (undefined: none), through a ReLU if asked for.
+Tensor apply(const Layout& layout, const Tensor& rows, const Tensor& residual, bool relu) {
+  Tensor out = layout.empty();
+  const Tensor added = residual.defined() ? layout.like(residual) : residual;
+  const Access from = layout.tensor.access();
+  const Access plus = residual.defined() ? added.access() : Access{};
+  kernels::batch_norm_apply(layout.shape, from.data, row_of(rows, kCenter), row_of(rows, kScale),
+                            row_of(rows, kShift), plus.data, relu, out.access().data);
+  return out;
+}
+
+// The node of a batch norm, null if it is not recorded.
+std::shared_ptr<Node> norm_node(const Inputs& in, const Tensor& rows, const BatchNormOptions& options) {
+  if (!autograd::recording(in.x, in.weight, in.bias)) return nullptr;
+  const bool training = options.training;
+  const bool reads_input = training || (in.weight.defined() && in.weight.requires_grad());
+  auto node = autograd::make_node<BatchNormNode>(training, options.eps);
+  for (const Tensor* input : {&in.x, &in.weight, &in.bias}) autograd::detail::connect(*node, *input);
+  autograd::set_saved(
+      *node, {autograd::save_if(reads_input, in.x), in.weight, rows,
+              autograd::save_if(!training, in.running_mean), autograd::save_if(!training, in.running_var)});
+  node->results[0] = {in.x.sizes(), in.x.dtype()};
+  return node;
+}
+
+std::shared_ptr<Node> sum_node(std::shared_ptr<Node> norm, const Tensor& residual) {
+  const auto backward = [](Node& node, const Tensor& grad) -> Grads {
+    return {node.needs(0) ? grad : Tensor(), node.needs(1) ? grad : Tensor()};
+  };
+  using Sum = autograd::FunctionNode<std::decay_t<decltype(backward)>>;
+  auto node = autograd::make_node<Sum>("AddBackward0", size_t{1}, backward);
+  node->next.push_back({std::move(norm), 0});
+  autograd::detail::connect(*node, residual);
+  node->results[0] = {residual.sizes(), residual.dtype()};
+  return node;
+}
 
 }  // namespace
 
@@ -201,51 +349,36 @@ Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor&
   const DType dtype = input.dtype();
   if (!computes_directly(dtype))
     return to(batch_norm(to(input, DType::Float32), running_mean, running_var, weight, bias, options), dtype);
+  const Inputs in{input, running_mean, running_var, weight, bias};
   const Layout layout(input);
-  const int64_t channels = layout.shape.channels;
-  Statistics stats;
-  if (options.training) {
-    stats = batch_statistics(layout);
-    if (layout.count() > 0) {
-      std::vector<double> unbiased = stats.var;
-      const auto count = static_cast<double>(layout.count());
-      for (double& value : unbiased) value *= count / (count - 1.0);
-      update_running(running_mean, stats.mean, options.momentum);
-      update_running(running_var, unbiased, options.momentum);
-    }
-  } else {
-    stats = {channel_values(running_mean, channels, 0.0), channel_values(running_var, channels, 0.0)};
+  const Tensor rows = coefficients(in, layout, options);
+  Tensor out = apply(layout, rows, Tensor(), false);
+  if (auto node = norm_node(in, rows, options)) autograd::detail::attach(out, std::move(node), 0);
+  return out;
+}
+
+Tensor batch_norm_relu(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                       const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                       const BatchNormOptions& options) {
+  const bool fits =
+      !residual.defined() || (residual.sizes() == input.sizes() && residual.dtype() == input.dtype());
+  if (!computes_directly(input.dtype()) || !fits) {
+    const Tensor normal = batch_norm(input, running_mean, running_var, weight, bias, options);
+    return relu(residual.defined() ? add(normal, residual, 1, true) : normal);
   }
-  const std::vector<double> invstd = inverse_std(stats.var, options.eps);
-  std::vector<double> scale = channel_values(weight, channels, 1.0);
-  for (size_t c = 0; c < scale.size(); ++c) scale[c] *= invstd[c];
-  const Tensor center = coefficients(stats.mean, dtype);
-  Tensor out = layout.empty();
-  {
-    const Tensor factor = coefficients(scale, dtype);
-    std::vector<double> offset = channel_values(bias, channels, 0.0);
-    const std::vector<double> rounded = channel_values(center, channels, 0.0);
-    for (size_t c = 0; c < offset.size(); ++c) offset[c] -= (stats.mean[c] - rounded[c]) * scale[c];
-    const Tensor shift = coefficients(offset, dtype);
-    const Access from = layout.tensor.access();
-    kernels::batch_norm_apply(layout.shape, from.data, center.raw_data(), factor.raw_data(), shift.raw_data(),
-                              out.access().data);
-  }
-  if (autograd::recording(input, weight, bias)) {
-    const bool training = options.training;
-    const bool reads_input = training || (weight.defined() && weight.requires_grad());
-    autograd::record(out, "NativeBatchNormBackward0", {input, weight, bias},
-                     {autograd::save_if(reads_input, input), weight, center, coefficients(invstd, dtype),
-                      autograd::save_if(!training, running_mean), autograd::save_if(!training, running_var)},
-                     [training, eps = options.eps](Node& node, const Tensor& grad) -> Grads {
-                       const Tensor weights = node.has_saved(1) ? node.saved(1) : Tensor();
-                       const Tensor x = node.has_saved(0) ? node.saved(0) : grad;
-                       if (autograd::grad_enabled())
-                         return differentiable_backward(node, grad, x, weights,
-                                                        training ? Tensor() : node.saved(4),
-                                                        training ? Tensor() : node.saved(5), training, eps);
-                       return fused_backward(node, grad, x, weights, node.saved(2), node.saved(3), training);
-                     });
+  check(input, running_mean, running_var, weight, bias, options.training);
+  const Inputs in{input, running_mean, running_var, weight, bias};
+  const Layout layout(input);
+  const Tensor rows = coefficients(in, layout, options);
+  Tensor out = apply(layout, rows, residual, true);
+  std::shared_ptr<Node> node = norm_node(in, rows, options);
+  if (residual.defined() && (node != nullptr || autograd::recording(residual)))
+    node = sum_node(std::move(node), residual);
+  if (node != nullptr) {
+    auto relu_node = autograd::make_node<NormReluNode>();
+    relu_node->next.push_back({std::move(node), 0});
+    autograd::set_saved(*relu_node, {autograd::SavedTensor::result(out)});
+    autograd::detail::attach(out, std::move(relu_node), 0);
   }
   return out;
 }

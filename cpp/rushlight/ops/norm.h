@@ -17,4 +17,10 @@ struct BatchNormOptions {
 Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, const BatchNormOptions& options);
 
+// relu(batch_norm(...) += residual) in one pass over memory, forward and backward; undefined residual: none.
+// The graph is that of the single ops.
+Tensor batch_norm_relu(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                       const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                       const BatchNormOptions& options);
+
 }  // namespace rushlight::ops

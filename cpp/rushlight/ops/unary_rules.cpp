@@ -25,7 +25,6 @@ Tensor sigmoid_backward(const Tensor& grad, const Tensor& y) {
   if (autograd::grad_enabled()) return mul(mul(grad, one_minus(y)), y);
   return pointwise({"sigmoid", ElementwiseOp::SigmoidBackward, y.dtype(), {&grad, &y}});
 }
-Tensor relu_backward(const Tensor& grad, const Tensor& y) { return threshold_backward(grad, y, 0.0); }
 
 }  // namespace
 

@@ -80,6 +80,14 @@ class _BatchNorm(Module):
         raise NotImplementedError(f"{type(self).__name__}: a batch norm checks its input")
 
     def forward(self, input: Tensor) -> Tensor:
+        return F.batch_norm(**self._prepared(input))
+
+    def _forward_relu(self, input: Tensor, residual: Tensor | None = None) -> Tensor:
+        """`relu(forward(input) + residual)` in one pass."""
+        return ops.batch_norm_relu(**self._prepared(input), residual=residual)
+
+    def _prepared(self, input: Tensor) -> dict[str, Any]:
+        """The arguments of `F.batch_norm` for this batch, which is counted."""
         self._check_input_dim(input)
         tracked = self.training and self.track_running_stats
         factor = 0.0 if self.momentum is None else self.momentum
@@ -91,16 +99,16 @@ class _BatchNorm(Module):
                 if self.momentum is None:  # cumulative average
                     factor = 1.0 / float(self.num_batches_tracked)
         keep = tracked or not self.training
-        return F.batch_norm(
-            input,
-            self.running_mean if keep else None,
-            self.running_var if keep else None,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            factor,
-            self.eps,
-        )
+        return {
+            "input": input,
+            "running_mean": self.running_mean if keep else None,
+            "running_var": self.running_var if keep else None,
+            "weight": self.weight,
+            "bias": self.bias,
+            "training": self.training or self.running_mean is None,
+            "momentum": factor,
+            "eps": self.eps,
+        }
 
     def _warn_if_frozen(self) -> None:
         if "_warned_moving_statistics" not in self.__dict__ and _freeze.has_moving_statistics(self):

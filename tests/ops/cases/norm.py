@@ -101,6 +101,41 @@ CASES = [
 ]
 
 
+def norm_relu(t: Any, x: Any, *others: Any) -> Any:
+    """relu(batch_norm(x) + residual) of weight, bias[, residual]; PyTorch by single steps."""
+    weight, bias, *residual = others
+    if hasattr(t, "_core"):
+        return t.ops.batch_norm_relu(
+            x, None, None, weight, bias, training=True, residual=residual[0] if residual else None
+        )
+    out = t.nn.functional.batch_norm(x, None, None, weight, bias, training=True)
+    return t.relu(out + residual[0] if residual else out)
+
+
+def norm_relu_case(shape: tuple[int, ...], label: str, residual: bool, **options: Any) -> Case:
+    channels = shape[1]
+    return Case(
+        "ops.batch_norm_relu",
+        (real(*shape), real(channels), real(channels), *((real(*shape),) if residual else ())),
+        call=norm_relu,
+        label=label,
+        rtol=8,
+        reference=lambda x, w, b, *r: np.maximum(
+            batch_norm(x, None, None, w, b, training=True) + (r[0] if r else 0.0), 0.0
+        ),
+        **options,
+    )
+
+
+LARGE_NORM = ((4, 67, 17, 15), (67,), (67,))
+CASES += [
+    norm_relu_case((3, 2, 2, 3), "alone", residual=False, large=LARGE_NORM),
+    norm_relu_case((3, 2, 2, 3), "residual", residual=True, large=(*LARGE_NORM, LARGE_NORM[0])),
+    norm_relu_case((4, 3), "1d", residual=True),
+    norm_relu_case((5, 17, 3, 3), "odd", residual=False, gradgrad=BIG),
+]
+
+
 def layer_norm(x: Any, weight: Any = 1.0, bias: Any = 0.0, axes: tuple[int, ...] = (-1,)) -> Any:
     mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
     return (x - mean) / np.sqrt(var + 1e-5) * weight + bias

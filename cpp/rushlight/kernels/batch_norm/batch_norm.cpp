@@ -55,8 +55,8 @@ void for_each_piece(const BatchNormShape& shape, Rows&& rows, Plane&& plane) {
 
 // Sums of pieces, then of the pieces in order: the same bits for any number of threads.
 template <class T>
-void sum_channels_last(const BatchNormShape& shape, const T* src, const T* grad, const T* center,
-                       double* sum_grad, double* sum_product) {
+void sum_channels_last(const BatchNormShape& shape, const BatchNormCoefficients<T>& k, const T* src,
+                       const T* grad, double* sum_grad, double* sum_product) {
   const int64_t rows = shape.batch * shape.spatial;
   const int64_t channels = shape.channels;
   const int64_t piece = std::max<int64_t>(16, kGrain / channels);
@@ -67,8 +67,8 @@ void sum_channels_last(const BatchNormShape& shape, const T* src, const T* grad,
     for (int64_t p = begin; p < end; ++p) {
       const int64_t first = p * piece;
       double* sums = partial.data() + 2 * p * channels;
-      sum_rows(src + first * channels, grad + first * channels, center, std::min(piece, rows - first),
-               channels, channels, sums, sums + channels);
+      sum_rows(k, src + first * channels, grad + first * channels, std::min(piece, rows - first), channels,
+               sums, sums + channels);
     }
   });
   for (int64_t p = 0; p < pieces; ++p)
@@ -79,15 +79,15 @@ void sum_channels_last(const BatchNormShape& shape, const T* src, const T* grad,
 }
 
 template <class T>
-void sum_planes(const BatchNormShape& shape, const T* src, const T* grad, const T* center, double* sum_grad,
-                double* sum_product) {
+void sum_planes(const BatchNormShape& shape, const BatchNormCoefficients<T>& k, const T* src, const T* grad,
+                double* sum_grad, double* sum_product) {
   const auto sum_plane = table<T>().sum_plane;
   const int64_t size = std::max<int64_t>(1, shape.batch * shape.spatial);
   parallel_for(shape.channels, std::max<int64_t>(1, kGrain / size), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
       for (int64_t n = 0; n < shape.batch; ++n) {
         const int64_t at = (n * shape.channels + c) * shape.spatial;
-        sum_plane(src + at, grad + at, center[c], shape.spatial, sum_grad + c, sum_product + c);
+        sum_plane(k, c, src + at, grad + at, shape.spatial, sum_grad + c, sum_product + c);
       }
   });
 }
@@ -95,25 +95,33 @@ void sum_planes(const BatchNormShape& shape, const T* src, const T* grad, const 
 }  // namespace
 
 void batch_norm_apply(const BatchNormShape& shape, const void* src, const void* center, const void* scale,
-                      const void* shift, void* dst) {
+                      const void* shift, const void* residual, bool relu, void* dst) {
   dispatch(shape.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto& loops = table<T>();
-    const BatchNormCoefficients<T> k{static_cast<const T*>(center), static_cast<const T*>(scale),
-                                     static_cast<const T*>(shift), nullptr};
+    const BatchNormCoefficients<T> k{static_cast<const T*>(center),
+                                     static_cast<const T*>(scale),
+                                     static_cast<const T*>(shift),
+                                     nullptr,
+                                     nullptr,
+                                     nullptr};
     const T* from = static_cast<const T*>(src);
+    const T* added = static_cast<const T*>(residual);
     T* to = static_cast<T*>(dst);
+    const auto added_at = [=](int64_t at) { return added != nullptr ? added + at : nullptr; };
     for_each_piece(
         shape,
-        [&](int64_t at, int64_t rows) { loops.apply_rows(k, from + at, to + at, rows, shape.channels); },
+        [&](int64_t at, int64_t rows) {
+          loops.apply_rows(k, from + at, added_at(at), relu, to + at, rows, shape.channels);
+        },
         [&](int64_t at, int64_t c) {
-          loops.apply_plane(k.center[c], k.scale[c], k.shift[c], from + at, to + at, shape.spatial);
+          loops.apply_plane(k, c, from + at, added_at(at), relu, to + at, shape.spatial);
         });
   });
 }
 
 void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* grad, const void* center,
-                     double* sum_grad, double* sum_product) {
+                     const BatchNormGate& gate, double* sum_grad, double* sum_product) {
   std::fill_n(sum_grad, shape.channels, 0.0);
   std::fill_n(sum_product, shape.channels, 0.0);
   if (shape.batch * shape.channels * shape.spatial == 0) return;
@@ -121,20 +129,23 @@ void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* g
   const FlushDenormals flush;
   dispatch(shape.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
+    const BatchNormCoefficients<T> k{
+        static_cast<const T*>(center),    nullptr, nullptr, nullptr, static_cast<const T*>(gate.scale),
+        static_cast<const T*>(gate.shift)};
     const auto run = shape.channels_last ? sum_channels_last<T> : sum_planes<T>;
-    run(shape, static_cast<const T*>(src), static_cast<const T*>(grad), static_cast<const T*>(center),
-        sum_grad, sum_product);
+    run(shape, k, static_cast<const T*>(src), static_cast<const T*>(grad), sum_grad, sum_product);
   });
 }
 
 void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, const void* grad,
                                const void* center, const void* grad_scale, const void* src_scale,
-                               const void* shift, void* grad_src) {
+                               const void* shift, const BatchNormGate& gate, void* grad_src) {
   dispatch(shape.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const auto& loops = table<T>();
-    const BatchNormCoefficients<T> k{static_cast<const T*>(center), static_cast<const T*>(grad_scale),
-                                     static_cast<const T*>(shift), static_cast<const T*>(src_scale)};
+    const BatchNormCoefficients<T> k{static_cast<const T*>(center),     static_cast<const T*>(grad_scale),
+                                     static_cast<const T*>(shift),      static_cast<const T*>(src_scale),
+                                     static_cast<const T*>(gate.scale), static_cast<const T*>(gate.shift)};
     const T* x = static_cast<const T*>(src);
     const T* g = static_cast<const T*>(grad);
     T* to = static_cast<T*>(grad_src);
@@ -143,10 +154,7 @@ void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, con
         [&](int64_t at, int64_t rows) {
           loops.backward_rows(k, x + at, g + at, to + at, rows, shape.channels);
         },
-        [&](int64_t at, int64_t c) {
-          loops.backward_plane(k.center[c], k.scale[c], k.shift[c], k.src_scale[c], x + at, g + at, to + at,
-                               shape.spatial);
-        });
+        [&](int64_t at, int64_t c) { loops.backward_plane(k, c, x + at, g + at, to + at, shape.spatial); });
   });
 }
 

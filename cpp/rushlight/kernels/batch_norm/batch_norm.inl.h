@@ -10,23 +10,71 @@ namespace {
 // Rows or vectors whose sum stays in T before it goes into a double.
 constexpr int64_t kShortSum = 16;
 
+// What a loop needs of its channels, in registers: of the vector of channels at c, or of one channel.
 template <class T>
-void apply_rows(const BatchNormCoefficients<T>& k, const T* src, T* dst, int64_t rows, int64_t channels) {
+struct Lanes {
   using V = Vec<T>;
-  for (int64_t r = 0; r < rows; ++r, src += channels, dst += channels)
-    for (int64_t c = 0; c < channels; c += V::kLanes) {
-      const int64_t left = channels - c;
-      const V x = load_n(src + c, left) - load_n(k.center + c, left);
-      store_n(dst + c, fma(x, load_n(k.scale + c, left), load_n(k.shift + c, left)), left);
-    }
+  V center, scale, shift;
+
+  static Lanes of_row(const T* center, const T* scale, const T* shift, int64_t c, int64_t left) {
+    return {load_n(center + c, left), load_n(scale + c, left), load_n(shift + c, left)};
+  }
+  static Lanes of_channel(const T* center, const T* scale, const T* shift, int64_t c) {
+    return {V(center[c]), V(scale[c]), V(shift[c])};
+  }
+  V operator()(V x) const { return fma(x - center, scale, shift); }
+};
+
+// Lanes of a ReLU's gradient: `normal` is what went into it.
+template <class T>
+Vec<T> gated(Vec<T> grad, Vec<T> normal) {
+  const Vec<T> zero(T(0));
+  return select(normal <= zero, zero, grad);
+}
+
+template <bool kResidual, bool kRelu, class T>
+inline void apply_step(const Lanes<T>& lanes, const T* src, const T* residual, T* dst, int64_t left) {
+  Vec<T> y = lanes(load_n(src, left));
+  if constexpr (kResidual) y = y + load_n(residual, left);
+  if constexpr (kRelu) y = max(Vec<T>(T(0)), y);  // NaN and -0 stay
+  store_n(dst, y, left);
+}
+
+struct Yes {
+  static constexpr bool value = true;
+};
+struct No {
+  static constexpr bool value = false;
+};
+
+// Calls f with the two flags as compile-time constants.
+template <class F>
+void with_flags(bool residual, bool relu, F f) {
+  if (residual) return relu ? f(Yes{}, Yes{}) : f(Yes{}, No{});
+  return relu ? f(No{}, Yes{}) : f(No{}, No{});
 }
 
 template <class T>
-void apply_plane(T center, T scale, T shift, const T* src, T* dst, int64_t n) {
-  using V = Vec<T>;
-  const V middle(center), factor(scale), offset(shift);
-  for (int64_t i = 0; i < n; i += V::kLanes)
-    store_n(dst + i, fma(load_n(src + i, n - i) - middle, factor, offset), n - i);
+void apply_rows(const BatchNormCoefficients<T>& k, const T* src, const T* residual, bool relu, T* dst,
+                int64_t rows, int64_t channels) {
+  with_flags(residual != nullptr, relu, [&](auto with_residual, auto with_relu) {
+    for (int64_t at = 0; at < rows * channels; at += channels)
+      for (int64_t c = 0; c < channels; c += Vec<T>::kLanes)
+        apply_step<decltype(with_residual)::value, decltype(with_relu)::value>(
+            Lanes<T>::of_row(k.center, k.scale, k.shift, c, channels - c), src + at + c,
+            decltype(with_residual)::value ? residual + at + c : nullptr, dst + at + c, channels - c);
+  });
+}
+
+template <class T>
+void apply_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* residual,
+                 bool relu, T* dst, int64_t n) {
+  const auto lanes = Lanes<T>::of_channel(k.center, k.scale, k.shift, channel);
+  with_flags(residual != nullptr, relu, [&](auto with_residual, auto with_relu) {
+    for (int64_t i = 0; i < n; i += Vec<T>::kLanes)
+      apply_step<decltype(with_residual)::value, decltype(with_relu)::value>(
+          lanes, src + i, decltype(with_residual)::value ? residual + i : nullptr, dst + i, n - i);
+  });
 }
 
 template <class T>
@@ -38,17 +86,26 @@ void backward_rows(const BatchNormCoefficients<T>& k, const T* src, const T* gra
       const int64_t left = channels - c;
       const V x = load_n(src + c, left) - load_n(k.center + c, left);
       const V from_src = fma(x, load_n(k.src_scale + c, left), load_n(k.shift + c, left));
-      store_n(dst + c, fma(load_n(grad + c, left), load_n(k.scale + c, left), from_src), left);
+      V g = load_n(grad + c, left);
+      if (k.gate_scale != nullptr)
+        g = gated(g, fma(x, load_n(k.gate_scale + c, left), load_n(k.gate_shift + c, left)));
+      store_n(dst + c, fma(g, load_n(k.scale + c, left), from_src), left);
     }
 }
 
 template <class T>
-void backward_plane(T center, T scale, T shift, T src_scale, const T* src, const T* grad, T* dst, int64_t n) {
+void backward_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad, T* dst,
+                    int64_t n) {
   using V = Vec<T>;
-  const V middle(center), factor(scale), offset(shift), src_factor(src_scale);
+  const bool gate = k.gate_scale != nullptr;
+  const V middle(k.center[channel]), factor(k.scale[channel]), offset(k.shift[channel]);
+  const V src_factor(k.src_scale[channel]);
+  const V gate_factor(gate ? k.gate_scale[channel] : T(0)), gate_offset(gate ? k.gate_shift[channel] : T(1));
   for (int64_t i = 0; i < n; i += V::kLanes) {
-    const V from_src = fma(load_n(src + i, n - i) - middle, src_factor, offset);
-    store_n(dst + i, fma(load_n(grad + i, n - i), factor, from_src), n - i);
+    const V x = load_n(src + i, n - i) - middle;
+    V g = load_n(grad + i, n - i);
+    if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
+    store_n(dst + i, fma(g, factor, fma(x, src_factor, offset)), n - i);
   }
 }
 
@@ -60,19 +117,24 @@ void add_lanes(Vec<T> v, int64_t count, double* dst) {
 }
 
 template <class T>
-void sum_rows(const T* src, const T* grad, const T* center, int64_t rows, int64_t pitch, int64_t channels,
+void sum_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows, int64_t channels,
               double* sum_grad, double* sum_product) {
   using V = Vec<T>;
+  const bool gate = k.gate_scale != nullptr;
   for (int64_t begin = 0; begin < rows; begin += kShortSum) {
     const int64_t end = rows - begin < kShortSum ? rows : begin + kShortSum;
     for (int64_t c = 0; c < channels; c += V::kLanes) {
       const int64_t left = channels - c;
-      const V middle = load_n(center + c, left);
+      const V middle = load_n(k.center + c, left);
+      const V gate_factor = gate ? load_n(k.gate_scale + c, left) : V(T(0));
+      const V gate_offset = gate ? load_n(k.gate_shift + c, left) : V(T(1));
       V total(T(0)), product(T(0));
       for (int64_t r = begin; r < end; ++r) {
-        const V g = load_n(grad + r * pitch + c, left);
+        const V x = load_n(src + r * channels + c, left) - middle;
+        V g = load_n(grad + r * channels + c, left);
+        if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
         total = total + g;
-        product = fma(g, load_n(src + r * pitch + c, left) - middle, product);
+        product = fma(g, x, product);
       }
       add_lanes(total, left, sum_grad + c);
       add_lanes(product, left, sum_product + c);
@@ -81,16 +143,21 @@ void sum_rows(const T* src, const T* grad, const T* center, int64_t rows, int64_
 }
 
 template <class T>
-void sum_plane(const T* src, const T* grad, T center, int64_t n, double* sum_grad, double* sum_product) {
+void sum_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad, int64_t n,
+               double* sum_grad, double* sum_product) {
   using V = Vec<T>;
-  const V middle(center);
+  const bool gate = k.gate_scale != nullptr;
+  const V middle(k.center[channel]);
+  const V gate_factor(gate ? k.gate_scale[channel] : T(0)), gate_offset(gate ? k.gate_shift[channel] : T(1));
   for (int64_t begin = 0; begin < n; begin += kShortSum * V::kLanes) {
     const int64_t end = n - begin < kShortSum * V::kLanes ? n : begin + kShortSum * V::kLanes;
     V total(T(0)), product(T(0));
     for (int64_t i = begin; i < end; i += V::kLanes) {
-      const V g = load_n(grad + i, end - i);  // missing lanes are zero
+      const V x = load_n(src + i, end - i) - middle;
+      V g = load_n(grad + i, end - i);  // missing lanes are zero
+      if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
       total = total + g;
-      product = fma(g, load_n(src + i, end - i) - middle, product);
+      product = fma(g, x, product);
     }
     *sum_grad += static_cast<double>(reduce_add(total));
     *sum_product += static_cast<double>(reduce_add(product));

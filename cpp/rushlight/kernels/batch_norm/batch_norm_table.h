@@ -8,27 +8,33 @@
 
 namespace rushlight::kernels {
 
-// A forward pass uses center, scale, shift; a backward pass all four.
+// One value a channel each. A forward pass uses center, scale and shift.
 template <class T>
 struct BatchNormCoefficients {
   const T* center;
   const T* scale;
   const T* shift;
-  const T* src_scale;
+  const T* src_scale;   // backward only
+  const T* gate_scale;  // backward through a ReLU: its forward pass's scale and shift; else null
+  const T* gate_shift;
 };
 
 template <class T>
 struct BatchNormTable {
-  void (*apply_rows)(const BatchNormCoefficients<T>& k, const T* src, T* dst, int64_t rows, int64_t channels);
-  void (*apply_plane)(T center, T scale, T shift, const T* src, T* dst, int64_t n);
+  // `residual` is null or laid out like src.
+  void (*apply_rows)(const BatchNormCoefficients<T>& k, const T* src, const T* residual, bool relu, T* dst,
+                     int64_t rows, int64_t channels);
+  void (*apply_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* residual,
+                      bool relu, T* dst, int64_t n);
   void (*backward_rows)(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
                         int64_t channels);
-  void (*backward_plane)(T center, T scale, T shift, T src_scale, const T* src, const T* grad, T* dst,
-                         int64_t n);
-  // Adds to sums[0] and sums[1] (rows: of every channel) the sums of grad and of grad * (src - center).
-  void (*sum_rows)(const T* src, const T* grad, const T* center, int64_t rows, int64_t pitch,
+  void (*backward_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad,
+                         T* dst, int64_t n);
+  // Adds to the sums (rows: of every channel) those of grad and of grad * (src - center).
+  void (*sum_rows)(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
                    int64_t channels, double* sum_grad, double* sum_product);
-  void (*sum_plane)(const T* src, const T* grad, T center, int64_t n, double* sum_grad, double* sum_product);
+  void (*sum_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad,
+                    int64_t n, double* sum_grad, double* sum_product);
 };
 
 namespace generic {
