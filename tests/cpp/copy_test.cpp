@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "rushlight/base/cpu.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/elementwise/copy.h"
@@ -114,6 +116,53 @@ TEST(Copy, EveryPairOfTypesKeepsSmallIntegers) {
       for (int i = 0; i < 5; ++i)
         EXPECT_EQ(back[i], as_bool ? values[i] != 0 : values[i]) << from << " " << to;
     }
+}
+
+bool is_nan_of(DType dtype, const char* element) {
+  return dispatch_all(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T value;
+    std::memcpy(&value, element, sizeof(T));
+    return is_floating(dtype) && std::isnan(convert_element<double>(value));
+  });
+}
+
+// Dense runs are converted by the loops of a level, strided ones element by element: any bits, any length.
+TEST(Copy, DenseRunsConvertLikeSingleElementsAtEveryLevel) {
+  constexpr int64_t kCount = 611;
+  std::mt19937_64 random(3);
+  std::vector<uint64_t> dense(kCount), spread(2 * kCount);
+  const Isa before = active_isa();
+  for (int level = 0; level <= static_cast<int>(best_isa()); ++level) {
+    set_active_isa(static_cast<Isa>(level));
+    for (int from = 0; from < kNumDTypes; ++from)
+      for (int to = 0; to < kNumDTypes; ++to) {
+        const auto source = static_cast<DType>(from);
+        const auto target = static_cast<DType>(to);
+        const auto size = static_cast<int64_t>(dtype_size(source));
+        const auto out_size = static_cast<int64_t>(dtype_size(target));
+        char* packed = reinterpret_cast<char*>(dense.data());
+        char* loose = reinterpret_cast<char*>(spread.data());
+        for (uint64_t& word : dense) word = from == 0 ? random() & 0x0101010101010101u : random();
+        for (int64_t i = 0; i < kCount; ++i)
+          std::memcpy(loose + 2 * i * size, packed + i * size, dtype_size(source));
+        std::vector<char> fast(kCount * 8), slow(kCount * 8);
+        const ConvertRun run = find_convert(source, target);
+        for (const int64_t n : {int64_t{1}, int64_t{7}, int64_t{33}, kCount}) {
+          run(n, packed, size, fast.data(), out_size);
+          run(n, loose, 2 * size, slow.data(), out_size);
+          for (int64_t i = 0; i < n; ++i) {
+            const char* a = fast.data() + i * out_size;
+            const char* b = slow.data() + i * out_size;
+            const bool same = std::memcmp(a, b, dtype_size(target)) == 0;
+            ASSERT_TRUE(same || (is_nan_of(target, a) && is_nan_of(target, b)))
+                << isa_name(static_cast<Isa>(level)) << " " << dtype_name(source) << " to "
+                << dtype_name(target);
+          }
+        }
+      }
+  }
+  set_active_isa(before);
 }
 
 TEST(Copy, FloatsOutsideTheIntegerType) {

@@ -132,6 +132,23 @@ TEST(Allocator, ReusesBlocksAndCounts) {
   EXPECT_LE(memory_stats().cached_bytes, before.cached_bytes);
 }
 
+// A cache full of sizes no longer asked for must not keep new ones out.
+TEST(Allocator, GivesWayToWhatIsUsedNow) {
+  empty_cache();
+  constexpr size_t kOld = size_t{48} << 20;
+  constexpr size_t kNew = size_t{40} << 20;
+  void* old[8];
+  for (void*& block : old) block = allocate(kOld);
+  for (void* block : old) deallocate(block, kOld);
+  void* first = allocate(kNew);
+  deallocate(first, kNew);
+  const int64_t cached = memory_stats().cached_bytes;
+  void* second = allocate(kNew);
+  EXPECT_LT(memory_stats().cached_bytes, cached);  // it came from the cache
+  deallocate(second, kNew);
+  empty_cache();
+}
+
 TEST(Allocator, SaysHowMuchWasAskedFor) {
   try {
     allocate(size_t{1} << 61);

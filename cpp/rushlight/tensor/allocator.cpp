@@ -42,9 +42,16 @@ size_t rounded_size(size_t nbytes) {
   return class_bytes(large_class(nbytes));
 }
 
+// A freed block and when it was freed.
+struct Cached {
+  void* block;
+  uint64_t when;
+};
+
 struct Pool {
-  std::mutex mutex;
-  std::array<std::vector<void*>, kLargeClasses> lists;
+  std::mutex mutex;                                      // guards what follows, up to the counters
+  std::array<std::vector<Cached>, kLargeClasses> lists;  // each oldest first
+  uint64_t clock = 0;
   std::atomic<int64_t> allocated{0};
   std::atomic<int64_t> peak{0};
   std::atomic<int64_t> cached{0};
@@ -103,9 +110,23 @@ void* pop_cached(Pool& p, size_t size) {
   const std::lock_guard<std::mutex> lock(p.mutex);
   auto& list = p.lists[large_class(size)];
   if (list.empty()) return nullptr;
-  void* block = list.back();
+  void* block = list.back().block;
   list.pop_back();
   return block;
+}
+
+// Frees the large block that has waited longest; false if there is none.
+bool evict_oldest(Pool& p) {
+  size_t oldest = kLargeClasses;
+  for (size_t i = 0; i < kLargeClasses; ++i) {
+    if (p.lists[i].empty()) continue;
+    if (oldest == kLargeClasses || p.lists[i].front().when < p.lists[oldest].front().when) oldest = i;
+  }
+  if (oldest == kLargeClasses) return false;
+  std::free(p.lists[oldest].front().block);
+  p.lists[oldest].erase(p.lists[oldest].begin());
+  p.cached.fetch_sub(static_cast<int64_t>(class_bytes(oldest)), std::memory_order_relaxed);
+  return true;
 }
 
 bool push_cached(Pool& p, void* block, size_t size) {
@@ -116,11 +137,13 @@ bool push_cached(Pool& p, void* block, size_t size) {
     list.push_back(block);
     return true;
   }
-  // Keep at most as much as was ever in use, and always a little.
+  // Keep at most as much as was ever in use, and always a little; what was used last is what is wanted next.
   const int64_t limit = std::max(kMinimumCacheLimit, p.peak.load(std::memory_order_relaxed));
+  const auto bytes = static_cast<int64_t>(size);
   const std::lock_guard<std::mutex> lock(p.mutex);
-  if (p.cached.load(std::memory_order_relaxed) + static_cast<int64_t>(size) > limit) return false;
-  p.lists[large_class(size)].push_back(block);
+  while (p.cached.load(std::memory_order_relaxed) + bytes > limit)
+    if (bytes > limit || !evict_oldest(p)) return false;
+  p.lists[large_class(size)].push_back({block, p.clock++});
   return true;
 }
 
@@ -184,7 +207,7 @@ void empty_cache() {
   if (SmallLists::alive) small_lists.clear();
   const std::lock_guard<std::mutex> lock(p.mutex);
   for (size_t i = 0; i < kLargeClasses; ++i) {
-    for (void* block : p.lists[i]) std::free(block);
+    for (const Cached& entry : p.lists[i]) std::free(entry.block);
     p.cached.fetch_sub(static_cast<int64_t>(p.lists[i].size() * class_bytes(i)));
     p.lists[i].clear();
   }

@@ -6,59 +6,54 @@
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
 
+// log(1 + exp(x))
 template <class T>
-inline double sigmoid_of(T x) {
-  return 1 / (1 + exp_(-static_cast<double>(x)));
+inline T softplus_of(T x) {
+  return (x > 0 ? x : T(0)) + log1p_(exp_(-abs_of(x)));
 }
-// The normal distribution function and its density
-inline double normal_cdf(double x) { return 0.5 * erfc_(x * -0.70710678118654752440); }
+// The normal distribution's density
 inline double normal_pdf(double x) { return 0.39894228040143267794 * exp_(-0.5 * x * x); }
 
 template <class T>
 struct Sigmoid {
-  T operator()(T x) const { return static_cast<T>(sigmoid_of(x)); }
+  T operator()(T x) const { return sigmoid_(x); }
 };
-// log(1 + exp(x)); what exp(x) is too small to move 1 by is exp(x) itself
-inline double softplus_of(double x) {
-  const double capped = x > 500 ? 500 : x;
-  const double result = log1p_(exp_(capped));
-  return x > 500 ? x : result;
-}
 template <class T>
 struct LogSigmoid {
-  T operator()(T x) const { return static_cast<T>(-softplus_of(-static_cast<double>(x))); }
+  T operator()(T x) const { return -softplus_of(-x); }
 };
 template <class T>
 struct LogSigmoidBackward {
-  T operator()(T grad, T x) const { return static_cast<T>(grad * sigmoid_of(-x)); }
+  T operator()(T grad, T x) const { return grad * sigmoid_(-x); }
 };
 template <class T>
 struct Softplus {
-  double beta, threshold;
-  explicit Softplus(const ElementwiseScalars& s) : beta(s.real[0]), threshold(s.real[1]) {}
+  T beta, threshold;
+  explicit Softplus(const ElementwiseScalars& s) : beta(scalar_of<T>(s, 0)), threshold(scalar_of<T>(s, 1)) {}
   T operator()(T x) const {
-    const double scaled = x * beta;
-    return scaled > threshold ? x : static_cast<T>(softplus_of(scaled) / beta);
+    const T scaled = x * beta;
+    return scaled > threshold ? x : softplus_of(scaled) / beta;
   }
 };
 template <class T>
 struct SoftplusBackward {
-  double beta, threshold;
-  explicit SoftplusBackward(const ElementwiseScalars& s) : beta(s.real[0]), threshold(s.real[1]) {}
+  T beta, threshold;
+  explicit SoftplusBackward(const ElementwiseScalars& s)
+      : beta(scalar_of<T>(s, 0)), threshold(scalar_of<T>(s, 1)) {}
   T operator()(T grad, T x) const {
-    const double scaled = x * beta;
-    return scaled > threshold ? grad : static_cast<T>(grad * sigmoid_of(scaled));
+    const T scaled = x * beta;
+    return scaled > threshold ? grad : grad * sigmoid_(scaled);
   }
 };
 template <class T>
 struct Silu {
-  T operator()(T x) const { return static_cast<T>(x * sigmoid_of(x)); }
+  T operator()(T x) const { return x * sigmoid_(x); }
 };
 template <class T>
 struct SiluBackward {
   T operator()(T grad, T x) const {
-    const double s = sigmoid_of(x);
-    return static_cast<T>(grad * (s * (1 + x * (1 - s))));
+    const T s = sigmoid_(x);
+    return grad * (s * (1 + x * (1 - s)));
   }
 };
 // tanh(softplus(x)) = (e^2 + 2 e) / (e^2 + 2 e + 2) with e = exp(x)
@@ -75,7 +70,7 @@ template <class T>
 struct MishBackward {
   T operator()(T grad, T x) const {
     const double w = tanh_softplus(x);
-    return static_cast<T>(grad * (w + x * sigmoid_of(x) * (1 - w * w)));
+    return static_cast<T>(grad * (w + x * static_cast<double>(sigmoid_(x)) * (1 - w * w)));
   }
 };
 template <class T>
@@ -88,36 +83,32 @@ struct GeluBackward {
 };
 constexpr double kGeluScale = 0.79788456080286535588;  // sqrt(2 / pi)
 constexpr double kGeluCubic = 0.044715;
+// (1 + tanh(u)) / 2 is sigmoid(2 u)
 template <class T>
 struct GeluTanh {
-  T operator()(T value) const {
-    const double x = value;
-    return static_cast<T>(0.5 * x * (1 + tanh_(kGeluScale * (x + kGeluCubic * x * x * x))));
-  }
+  T operator()(T x) const { return x * sigmoid_(T(2 * kGeluScale) * (x + T(kGeluCubic) * x * x * x)); }
 };
 template <class T>
 struct GeluTanhBackward {
-  T operator()(T grad, T value) const {
-    const double x = value;
-    const double t = tanh_(kGeluScale * (x + kGeluCubic * x * x * x));
-    const double slope = (1 - t * t) * kGeluScale * (1 + 3 * kGeluCubic * x * x);
-    return static_cast<T>(grad * 0.5 * (1 + t + x * slope));
+  T operator()(T grad, T x) const {
+    const T s = sigmoid_(T(2 * kGeluScale) * (x + T(kGeluCubic) * x * x * x));
+    const T slope = T(2 * kGeluScale) * (1 + T(3 * kGeluCubic) * x * x);
+    return grad * (s * (1 + x * (1 - s) * slope));
   }
 };
 template <class T>
 struct Elu {
-  double negative, positive, input;
-  explicit Elu(const ElementwiseScalars& s) : negative(s.real[0]), positive(s.real[1]), input(s.real[2]) {}
-  T operator()(T x) const { return static_cast<T>(x > 0 ? x * positive : expm1_(x * input) * negative); }
+  T negative, positive, input;
+  explicit Elu(const ElementwiseScalars& s)
+      : negative(scalar_of<T>(s, 0)), positive(scalar_of<T>(s, 1)), input(scalar_of<T>(s, 2)) {}
+  T operator()(T x) const { return x > 0 ? x * positive : expm1_(x * input) * negative; }
 };
 template <class T>
 struct EluBackward {
-  double negative, positive, input;
+  T negative, positive, input;
   explicit EluBackward(const ElementwiseScalars& s)
-      : negative(s.real[0]), positive(s.real[1]), input(s.real[2]) {}
-  T operator()(T grad, T x) const {
-    return static_cast<T>(grad * (x > 0 ? positive : negative * input * exp_(x * input)));
-  }
+      : negative(scalar_of<T>(s, 0)), positive(scalar_of<T>(s, 1)), input(scalar_of<T>(s, 2)) {}
+  T operator()(T grad, T x) const { return grad * (x > 0 ? positive : negative * input * exp_(x * input)); }
 };
 
 // ---- gradients that need arithmetic only

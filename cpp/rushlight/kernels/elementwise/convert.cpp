@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "rushlight/kernels/isa.h"
+
 namespace rushlight::kernels {
 namespace {
 
@@ -13,9 +15,10 @@ void convert_run(int64_t n, const char* src, int64_t src_stride, char* dst, int6
     if constexpr (std::is_same_v<From, To>) {
       std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(To));
     } else {
-      const From* source = reinterpret_cast<const From*>(src);
-      To* target = reinterpret_cast<To*>(dst);
-      for (int64_t i = 0; i < n; ++i) target[i] = convert_element<To>(source[i]);
+      constexpr PerIsa<ConvertDense (*)(DType, DType)> levels{
+          &generic::convert_dense, RUSHLIGHT_AVX2(&avx2::convert_dense),
+          RUSHLIGHT_AVX512(&avx512::convert_dense), nullptr};
+      levels.at(active_isa())(DTypeOf<From>::value, DTypeOf<To>::value)(n, src, dst);
     }
     return;
   }

@@ -45,13 +45,11 @@ DType computation_type(DType dtype) {
 }
 
 Run find_run(ElementwiseOp op, DType type, Isa isa) {
-  if (type == DType::Float32) {
-    constexpr PerIsa<Run (*)(ElementwiseOp)> levels{&generic::elementwise_float,
-                                                    RUSHLIGHT_AVX2(&avx2::elementwise_float),
-                                                    RUSHLIGHT_AVX512(&avx512::elementwise_float), nullptr};
-    if (const Run run = levels.at(isa)(op)) return run;
-  }
-  return plain::elementwise_plain(op, type);
+  constexpr PerIsa<Run (*)(ElementwiseOp, DType)> levels{
+      &generic::elementwise_level, RUSHLIGHT_AVX2(&avx2::elementwise_level),
+      RUSHLIGHT_AVX512(&avx512::elementwise_level), nullptr};
+  const Run run = levels.at(isa)(op, type);
+  return run != nullptr ? run : plain::elementwise_plain(op, type);
 }
 
 // How one operand reaches the function: in place, or through a block of the computation type.

@@ -16,7 +16,7 @@ namespace {
 
 using elementwise_detail::Run;
 
-enum class Real { None, Vector, Libm };
+enum class Real { None, Vector, Smooth, Libm };
 
 template <class F>
 inline F make_functor(const ElementwiseScalars& scalars) {
@@ -74,7 +74,7 @@ void run_binary(int64_t n, void* dst, const void* const* src, const ElementwiseS
   for (int64_t i = 0; i < n; ++i) out[i] = f(a[i], b[i]);
 }
 
-// A is bool for Where and T for the rest.
+// A is uint8_t (a bool) for Where and T for the rest.
 template <class F, class A, class T>
 void run_ternary(int64_t n, void* dst, const void* const* src, const ElementwiseScalars& scalars) {
   const F f = make_functor<F>(scalars);
@@ -97,7 +97,7 @@ constexpr Run entry() {
   else if constexpr (kOperands == 2)
     return run_binary<F<T>, T>;
   else if constexpr (std::is_same_v<F<T>, Where<T>>)
-    return run_ternary<F<T>, bool, T>;
+    return run_ternary<F<T>, uint8_t, T>;
   else
     return run_ternary<F<T>, T, T>;
 }

@@ -1,1 +1,1 @@
-#include "rushlight/kernels/elementwise/elementwise_float.inl.h"
+#include "rushlight/kernels/elementwise/elementwise_level.inl.h"

@@ -1,5 +1,4 @@
-// Everything but the vectorised float32: float64 and the integers, and float32 where only the C library will
-// do.
+// What only the C library can do: the smooth functions of float64 and the remainders of both float types.
 #define RUSHLIGHT_ISA_NS plain
 #include "rushlight/kernels/elementwise/libm_math.inl.h"
 // smooth.inl.h uses the functions above
@@ -10,16 +9,10 @@ namespace rushlight::kernels::plain {
 namespace {
 
 template <class T>
-constexpr bool is_provided(Real real, bool integers) {
-  if (!is_real<T>) return integers;
-  return sizeof(T) == 8 ? real != Real::None : real == Real::Libm;
-}
-
-template <class T>
 Run find(ElementwiseOp op) {
   static constexpr Run table[] = {
 #define RUSHLIGHT_ELEMENTWISE(name, operands, real, integers, result) \
-  entry<name, T, operands, is_provided<T>(Real::real, integers)>(),
+  entry<name, T, operands, Real::real == Real::Libm || (Real::real == Real::Smooth && sizeof(T) == 8)>(),
 #include "rushlight/kernels/elementwise/kernels.inc"
 #undef RUSHLIGHT_ELEMENTWISE
   };
@@ -30,10 +23,9 @@ Run find(ElementwiseOp op) {
 
 Run elementwise_plain(ElementwiseOp op, DType type) {
   switch (type) {
-    case DType::Int32: return find<int32_t>(op);
-    case DType::Int64: return find<int64_t>(op);
     case DType::Float32: return find<float>(op);
-    default: return find<double>(op);
+    case DType::Float64: return find<double>(op);
+    default: return nullptr;
   }
 }
 

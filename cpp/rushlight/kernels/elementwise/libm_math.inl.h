@@ -33,6 +33,8 @@ inline double acosh_(double x) { return std::acosh(x); }
 inline double atanh_(double x) { return std::atanh(x); }
 inline double erf_(double x) { return std::erf(x); }
 inline double erfc_(double x) { return std::erfc(x); }
+inline double sigmoid_(double x) { return 1 / (1 + std::exp(-x)); }
+inline double normal_cdf(double x) { return 0.5 * std::erfc(x * -0.70710678118654752440); }
 inline double pow_(double x, double y) { return std::pow(x, y); }
 
 }  // namespace

@@ -180,7 +180,7 @@ struct ShiftRight {
 
 template <class T>
 struct Where {
-  T operator()(bool condition, T a, T b) const { return condition ? a : b; }
+  T operator()(uint8_t condition, T a, T b) const { return condition != 0 ? a : b; }
 };
 template <class T>
 struct ClampTensor {

@@ -1,5 +1,6 @@
-// Elementwise operations on smooth functions, T is float or double. The formulas are evaluated in double with
-// the functions of fast_math.inl.h (float) or libm_math.inl.h (double), one of which is included before.
+// Elementwise operations on smooth functions, T is float or double. The functions with an underscore come
+// from fast_math_f32.inl.h (T = float; those it does not overload take and give double) or libm_math.inl.h
+// (double), one of which is included before.
 #pragma once
 
 #include "rushlight/kernels/elementwise/simple.inl.h"
@@ -32,7 +33,7 @@ template <class T>
 struct Log2 {
   T operator()(T x) const {
     if constexpr (sizeof(T) == 4)
-      return static_cast<T>(log_(x) * 1.44269504088896340736);
+      return static_cast<T>(log_(static_cast<double>(x)) * 1.44269504088896340736);
     else
       return __builtin_log2(x);
   }
@@ -41,7 +42,7 @@ template <class T>
 struct Log10 {
   T operator()(T x) const {
     if constexpr (sizeof(T) == 4)
-      return static_cast<T>(log_(x) * 0.43429448190325182765);
+      return static_cast<T>(log_(static_cast<double>(x)) * 0.43429448190325182765);
     else
       return __builtin_log10(x);
   }
@@ -153,10 +154,10 @@ struct Hypot {
 template <class T>
 struct LogAddExp {
   T operator()(T a, T b) const {
-    const double high = a > b ? a : b;
-    const double low = a > b ? b : a;
+    const T high = a > b ? a : b;
+    const T low = a > b ? b : a;
     const bool same = high == low;  // equal infinities: their difference is NaN
-    return static_cast<T>(high + log1p_(exp_(same ? 0.0 : low - high)));
+    return high + log1p_(exp_(same ? T(0) : low - high));
   }
 };
 template <class T>

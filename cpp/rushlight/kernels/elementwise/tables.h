@@ -6,16 +6,16 @@
 namespace rushlight::kernels {
 
 namespace generic {
-elementwise_detail::Run elementwise_float(ElementwiseOp op);
+elementwise_detail::Run elementwise_level(ElementwiseOp op, DType type);
 }
 namespace avx2 {
-elementwise_detail::Run elementwise_float(ElementwiseOp op);
+elementwise_detail::Run elementwise_level(ElementwiseOp op, DType type);
 }
 namespace avx512 {
-elementwise_detail::Run elementwise_float(ElementwiseOp op);
+elementwise_detail::Run elementwise_level(ElementwiseOp op, DType type);
 }
 namespace plain {
-// Baseline code for `type` Float32 (rows of kind Libm), Float64, Int32 and Int64.
+// Baseline code for Float32 and Float64.
 elementwise_detail::Run elementwise_plain(ElementwiseOp op, DType type);
 }  // namespace plain
 

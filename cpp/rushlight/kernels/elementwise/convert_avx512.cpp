@@ -1,0 +1,1 @@
+#include "rushlight/kernels/elementwise/convert.inl.h"

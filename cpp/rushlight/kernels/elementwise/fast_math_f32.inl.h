@@ -1,0 +1,171 @@
+// The most used smooth functions in float32 arithmetic: twice the lanes of fast_math.inl.h, whose names they
+// overload. What a last rounding would lose is carried along in a second float: results are within 0.9 ulp, most
+// within 0.7. Denormal numbers, infinities and NaN are treated as IEEE 754 asks.
+#pragma once
+
+#include "rushlight/kernels/elementwise/fast_math.inl.h"
+
+namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
+namespace {
+
+constexpr float kInfF = std::numeric_limits<float>::infinity();
+constexpr float kNanF = std::numeric_limits<float>::quiet_NaN();
+constexpr float kRoundToIntegerF = 12582912.0f;  // 1.5 * 2^23
+constexpr uint32_t kOneF = 0x3f800000u;
+// ln(2) in two parts; the first has 15 bits, so that its product with an exponent is exact.
+constexpr float kLn2High = 0.693145751953125f;
+constexpr float kLn2Low = 1.428606765330187e-06f;
+
+inline uint32_t bits_of(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  return bits;
+}
+inline float float_of(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+inline float fused(float a, float b, float c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+// n - q * d, all of it
+inline float remainder_of(float n, float q, float d) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_fmaf(-q, d, n);
+#else
+  return static_cast<float>(static_cast<double>(n) - static_cast<double>(q) * static_cast<double>(d));
+#endif
+}
+inline float magnitude(float x) { return __builtin_fabsf(x); }
+inline float with_sign(float x, float sign) { return __builtin_copysignf(x, sign); }
+
+// exp(x) = 2^k (1 + r + tail), |r| <= ln(2) / 2, for |x| < 1e4; `exponent` is k in the exponent's place.
+struct ExpParts {
+  float r, tail;
+  uint32_t exponent;
+};
+inline ExpParts exp_parts(float x) {
+  const float shifted = fused(x, 1.44269504f, kRoundToIntegerF);
+  const float k = shifted - kRoundToIntegerF;
+  const float near = fused(k, -kLn2High, x);
+  const float r = fused(k, -kLn2Low, near);
+  const float rest = fused(k, -kLn2Low, near - r);
+  float p = 1.976333879e-04f;  // (exp(r) - 1 - r) / r^2: 2^-31
+  p = fused(p, r, 1.393277431e-03f);
+  p = fused(p, r, 8.333545178e-03f);
+  p = fused(p, r, 4.166648909e-02f);
+  p = fused(p, r, 1.666666567e-01f);
+  p = fused(p, r, 0.5f);
+  return {r, fused(r * r, p, rest), bits_of(shifted) << 23};
+}
+// y * 2^k with k from -150 (if `negative`) to 128, in two steps: no overflow before the end, and a denormal
+// result is rounded once.
+inline float scaled(float y, uint32_t exponent, bool negative) {
+  const float first = float_of(exponent + (negative ? kOneF + (64u << 23) : kOneF - (1u << 23)));
+  return y * first * (negative ? 0x1p-64f : 2.0f);
+}
+
+inline float exp_(float x) {
+  x = x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x);
+  const ExpParts e = exp_parts(x);
+  const float one = 1.0f + e.r;
+  return scaled(one + ((e.r - (one - 1.0f)) + e.tail), e.exponent, x < 0);
+}
+
+inline float expm1_(float x) {
+  const float near = x < -18.0f ? -18.0f : (x > 89.0f ? 89.0f : x);
+  const ExpParts e = exp_parts(near);
+  const bool large = near > 60.0f;  // half of the result is made there: 2^128 is no float
+  const float scale = float_of(e.exponent + (large ? kOneF - (1u << 23) : kOneF));
+  const float base = large ? scale : scale - 1.0f;
+  const float grown = scale * e.r;
+  const float sum = base + grown;
+  const float result = sum + fused(scale, e.tail, grown - (sum - base));
+  return with_sign(large ? 2.0f * result : result, x);
+}
+
+// log(1 + f + f_rest) + k ln(2), |f| <= 0.42
+inline float log_parts(float f, float f_rest, float k) {
+  float p = 6.749618053e-02f;  // (log(1 + f) - f + f^2 / 2) / f^3: 2^-30
+  p = fused(p, f, -1.167025417e-01f);
+  p = fused(p, f, 1.188348383e-01f);
+  p = fused(p, f, -1.240620390e-01f);
+  p = fused(p, f, 1.422036141e-01f);
+  p = fused(p, f, -1.666799039e-01f);
+  p = fused(p, f, 2.000207156e-01f);
+  p = fused(p, f, -2.500000894e-01f);
+  p = fused(p, f, 3.333331347e-01f);
+  const float small = f * f * fused(f, p, -0.5f);
+  const float base = k * kLn2High;
+  const float sum = base + f;
+  return sum + ((f - (sum - base)) + fused(k, kLn2Low, small + f_rest));
+}
+// x = 2^k m with m from sqrt(1/2) to sqrt(2), x normal
+struct LogParts {
+  float m;
+  int32_t k;
+};
+inline LogParts split_exponent(float x) {
+  constexpr uint32_t root_half = 0x3f3504f3u;
+  const uint32_t shifted = bits_of(x) + (kOneF - root_half);
+  return {float_of((shifted & 0x7fffffu) + root_half), static_cast<int32_t>(shifted >> 23) - 127};
+}
+
+inline float log_(float x) {
+  const bool tiny = x < std::numeric_limits<float>::min();
+  const LogParts parts = split_exponent(tiny ? x * 0x1p23f : x);
+  const float k = static_cast<float>(parts.k - (tiny ? 23 : 0));
+  const float edge = x == 0 ? -kInfF : (x == kInfF ? kInfF : kNanF);
+  return (x > 0) & (x < kInfF) ? log_parts(parts.m - 1.0f, 0.0f, k) : edge;
+}
+
+inline float log1p_(float x) {
+  const float sum = 1.0f + x;
+  const float lost = x > 1 ? 1.0f - (sum - x) : x - (sum - 1.0f);
+  const LogParts parts = split_exponent(sum);
+  // Beyond 2^100 what the sum lost does not count, and 2^-k might not be a float.
+  const uint32_t k = static_cast<uint32_t>(parts.k > 100 ? 100 : parts.k);
+  const float share = lost * float_of(kOneF - (k << 23));
+  const float f = (parts.m - 1.0f) + share;
+  const float f_rest = share - (f - (parts.m - 1.0f));
+  const float edge = x == -1 ? -kInfF : (x == kInfF ? kInfF : kNanF);
+  return with_sign((x > -1) & (x < kInfF) ? log_parts(f, f_rest, static_cast<float>(parts.k)) : edge, x);
+}
+
+// (n + n_rest) / (1 + d + d_rest), where 0 <= d <= 1 and the rests are what rounding took from n and d
+inline float quotient(float n, float n_rest, float d, float d_rest) {
+  const float divisor = 1.0f + d;
+  const float divisor_rest = (d - (divisor - 1.0f)) + d_rest;
+  const float inverse = 1.0f / divisor;
+  const float q = n * inverse;
+  return fused(remainder_of(n, q, divisor) + fused(-q, divisor_rest, n_rest), inverse, q);
+}
+
+// (1 - e) / (1 + e) with e = exp(-2 |x|)
+inline float tanh_(float x) {
+  const float a = magnitude(x);
+  const ExpParts p = exp_parts(-2.0f * (a > 10.0f ? 10.0f : a));
+  const float scale = float_of(p.exponent + kOneF);
+  const float base = scale - 1.0f;
+  const float grown = fused(scale, p.r, scale - (base + 1.0f));
+  const float sum = base + grown;
+  const float tail = fused(scale, p.tail, grown - (sum - base));
+  const float m = sum + tail;  // e - 1
+  const float m_rest = tail - (m - sum);
+  const float e = 1.0f + m;
+  return with_sign(quotient(-m, -m_rest, e, (m - (e - 1.0f)) + m_rest), x);
+}
+
+// e / (1 + e) or 1 / (1 + e) with e = exp(-|x|)
+inline float sigmoid_(float x) {
+  const float e = exp_(-magnitude(x));
+  return quotient(x < 0 ? e : 1.0f, 0.0f, e, 0.0f);
+}
+
+}  // namespace
+}  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS
