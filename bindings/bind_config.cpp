@@ -2,6 +2,9 @@
 #include "bind.h"
 #include "rushlight/base/cpu.h"
 #include "rushlight/base/parallel.h"
+#include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/limits/limits.h"
 
 namespace rushlight::bindings {
@@ -16,6 +19,8 @@ const char* compiler() {
   return "unknown";
 #endif
 }
+
+constexpr int64_t kUsualWidth = 56;  // the maps of ResNet's first stage
 
 }  // namespace
 
@@ -32,6 +37,21 @@ void bind_config(py::module_& m) {
         return facts;
       },
       "Compiler, instruction-set level in use and best of this machine, threads.");
+  m.def(
+      "_kernels",
+      [] {
+        const Isa isa = active_isa();
+        const kernels::PerIsa<const char*> vectors{"generic", RUSHLIGHT_AVX2("avx2"),
+                                                   RUSHLIGHT_AVX512("avx512")};
+        py::dict chosen;
+        chosen["products, float32"] = kernels::select_gemm<float>(isa).name;
+        chosen["products, float64"] = kernels::select_gemm<double>(isa).name;
+        chosen["convolutions, float32"] = kernels::select_conv2d<float>(isa, kUsualWidth).name;
+        chosen["convolutions, float64"] = kernels::select_conv2d<double>(isa, kUsualWidth).name;
+        chosen["everything else"] = vectors.at(isa);
+        return chosen;
+      },
+      "The kernel of each family at the level in use, for the sizes it was made for.");
   m.def(
       "_machine_limits",
       [] {

@@ -44,7 +44,7 @@ void bind_sized(Binder& b) {
       {"ones", [](const Dims& sizes, DType dtype) { return ops::full(sizes, 1, dtype); }, "Ones."},
   };
   for (const auto& entry : all) {
-    b.ops.def(
+    b.function(
         entry.name,
         [make = entry.make, name = entry.name](const py::args& size, const std::optional<IntList>& sizes,
                                                MaybeDType dtype, Device, bool requires_grad) {
@@ -52,7 +52,7 @@ void bind_sized(Binder& b) {
         },
         py::arg("size") = py::none(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
         py::arg("requires_grad") = false, str(entry.summary, kSizedEnd).c_str());
-    b.ops.def(
+    b.function(
         str(entry.name, "_like").c_str(),
         [make = entry.make](const Tensor& input, MaybeDType dtype, Device, bool requires_grad) {
           return with_grad(make(input.sizes(), dtype.value_or(input.dtype())), requires_grad);
@@ -75,7 +75,7 @@ void bind_sized(Binder& b) {
 }
 
 void bind_full(Binder& b) {
-  b.ops.def(
+  b.function(
       "full",
       [](const IntList& size, const Number& value, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::full(size, value, dtype.value_or(number_type({&value}))), requires_grad);
@@ -84,7 +84,7 @@ void bind_full(Binder& b) {
       py::arg("device") = py::none(), py::arg("requires_grad") = false,
       "One number everywhere; dtype defaults to the number's.\n\nShapes:\n    -> size\n\n"
       "Raises:\n    RuntimeError: if a size is negative.");
-  b.ops.def(
+  b.function(
       "full_like",
       [](const Tensor& input, const Number& value, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::full(input.sizes(), value, dtype.value_or(input.dtype())), requires_grad);
@@ -115,14 +115,14 @@ void bind_ranges(Binder& b) {
       "a number "
       "is a float.\n\nShapes:\n    -> (ceil((end - start) / step),)\n\n"
       "Raises:\n    RuntimeError: if step is 0 or leads away from end.";
-  b.ops.def(
+  b.function(
       "arange",
       [](const Number& end, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::arange(0, end, 1, dtype.value_or(arange_type({&end}))), requires_grad);
       },
       py::arg("end"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
       py::arg("requires_grad") = false, doc);
-  b.ops.def(
+  b.function(
       "arange",
       [](const Number& start, const Number& end, const Number& step, MaybeDType dtype, Device,
          bool requires_grad) {
@@ -131,7 +131,7 @@ void bind_ranges(Binder& b) {
       },
       py::arg("start"), py::arg("end"), py::arg("step") = 1, py::kw_only(), py::arg("dtype") = py::none(),
       py::arg("device") = py::none(), py::arg("requires_grad") = false, doc);
-  b.ops.def(
+  b.function(
       "linspace",
       [](double start, double end, int64_t steps, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::linspace(start, end, steps, dtype.value_or(default_dtype())), requires_grad);
@@ -140,7 +140,7 @@ void bind_ranges(Binder& b) {
       py::arg("device") = py::none(), py::arg("requires_grad") = false,
       "steps values from start to end, both included.\n\nShapes:\n    -> (steps,)\n\n"
       "Raises:\n    RuntimeError: if steps is negative.");
-  b.ops.def(
+  b.function(
       "logspace",
       [](double start, double end, int64_t steps, double base, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::logspace(start, end, steps, base, dtype.value_or(default_dtype())),
@@ -150,7 +150,7 @@ void bind_ranges(Binder& b) {
       py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false,
       "base to the power of linspace(start, end, steps).\n\nShapes:\n    -> (steps,)\n\n"
       "Raises:\n    RuntimeError: if steps is negative.");
-  b.ops.def(
+  b.function(
       "eye",
       [](int64_t n, std::optional<int64_t> m, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::eye(n, m.value_or(n), dtype.value_or(default_dtype())), requires_grad);

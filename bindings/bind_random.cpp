@@ -93,7 +93,7 @@ void bind_sized_draws(Binder& b) {
     const auto sized_doc = str(entry.summary,
                                "\n\nShapes:\n    -> size\n\nRaises:\n    RuntimeError: if a size is "
                                "negative.\n    NotImplementedError: for a type that is not floating.");
-    b.ops.def(
+    b.function(
         entry.name,
         [draw = entry.draw, name = entry.name](const py::args& size, const std::optional<IntList>& sizes,
                                                const MaybeGenerator& generator, MaybeDType dtype, Device,
@@ -106,7 +106,7 @@ void bind_sized_draws(Binder& b) {
     const auto like_doc = str(entry.summary,
                               "\n\nShapes:\n    any -> the same\n\nRaises:\n    NotImplementedError: "
                               "for a type that is not floating.");
-    b.ops.def(
+    b.function(
         str(entry.name, "_like").c_str(),
         [draw = entry.draw](const Tensor& input, const MaybeGenerator& generator, MaybeDType dtype, Device,
                             bool requires_grad) {
@@ -127,20 +127,20 @@ void bind_integers(Binder& b) {
     return with_grad(ops::randint(low, high, size, dtype.value_or(DType::Int64), chosen(generator)),
                      requires_grad);
   };
-  b.ops.def(
+  b.function(
       "randint",
       [draw](int64_t high, const IntList& size, const MaybeGenerator& generator, MaybeDType dtype, Device,
              bool requires_grad) { return draw(0, high, size, generator, dtype, requires_grad); },
       py::arg("high"), py::arg("size"), py::kw_only(), py::arg("generator") = py::none(),
       py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false, doc);
-  b.ops.def(
+  b.function(
       "randint",
       [draw](int64_t low, int64_t high, const IntList& size, const MaybeGenerator& generator,
              MaybeDType dtype, Device,
              bool requires_grad) { return draw(low, high, size, generator, dtype, requires_grad); },
       py::arg("low"), py::arg("high"), py::arg("size"), py::kw_only(), py::arg("generator") = py::none(),
       py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false, doc);
-  b.ops.def(
+  b.function(
       "randint_like",
       [draw](const Tensor& input, int64_t low, std::optional<int64_t> high, const MaybeGenerator& generator,
              MaybeDType dtype, Device, bool requires_grad) {
@@ -152,7 +152,7 @@ void bind_integers(Binder& b) {
       py::arg("requires_grad") = false,
       "randint() in the shape and type of input; one number is high.\n\nShapes:\n    any -> the same\n\n"
       "Raises:\n    RuntimeError: if low >= high or the type does not hold the range.");
-  b.ops.def(
+  b.function(
       "randperm",
       [](int64_t n, const MaybeGenerator& generator, MaybeDType dtype, Device, bool requires_grad) {
         return with_grad(ops::randperm(n, dtype.value_or(DType::Int64), chosen(generator)), requires_grad);
@@ -169,7 +169,7 @@ void bind_distributions(Binder& b) {
       "size.\n\nShapes:\n    mean and std broadcast together, or size.\n\nRaises:\n    RuntimeError: if a "
       "deviation is "
       "negative.";
-  b.ops.def(
+  b.function(
       "normal",
       [](double mean, double std, const IntList& size, const MaybeGenerator& generator, MaybeDType dtype,
          Device, bool requires_grad) {
@@ -179,7 +179,7 @@ void bind_distributions(Binder& b) {
       py::arg("mean"), py::arg("std"), py::arg("size"), py::kw_only(), py::arg("generator") = py::none(),
       py::arg("dtype") = py::none(), py::arg("device") = py::none(), py::arg("requires_grad") = false,
       normal_doc);
-  b.ops.def(
+  b.function(
       "normal",
       [](const Operand& mean, const Operand& std, const MaybeGenerator& generator) {
         return ops::normal(mean, std, chosen(generator));
@@ -205,7 +205,7 @@ void bind_distributions(Binder& b) {
       "Raises:\n    RuntimeError: for weights that are negative, not finite or all zero, or more samples "
       "than can be "
       "drawn without replacement.");
-  b.ops.def(
+  b.function(
       "dropout", &ops::dropout, py::arg("input"), py::arg("p"), py::arg("train"), py::arg("inplace") = false,
       "Zeroes elements with probability p and divides the others by 1 - p; the identity unless train.\n\n"
       "Shapes:\n    any -> the same\n\nRaises:\n    ValueError: if p is outside [0, 1].");

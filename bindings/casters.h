@@ -9,6 +9,7 @@
 #include "rushlight/base/dtype.h"
 #include "rushlight/ops/scalar.h"
 #include "rushlight/tensor/tensor.h"
+#include "traced.h"
 
 namespace rushlight::bindings {
 
@@ -22,6 +23,10 @@ struct Operand {
   Tensor tensor;
   operator const Tensor&() const { return tensor; }  // NOLINT(google-explicit-constructor)
 };
+template <class Visit>
+void each_tensor(const Visit& visit, const Operand& operand) {
+  each_tensor(visit, operand.tensor);
+}
 // An int, or a sequence of ints.
 struct IntList {
   Dims values;
@@ -62,25 +67,27 @@ template <auto Member>
 constexpr auto member = [](const Tensor& self) { return (self.*Member)(); };
 
 // Defines an op once as a function and as a Tensor method, or as one of them. The first parameter is
-// called `input` in the function and is `self` in the method.
+// called `input` in the function and is `self` in the method. Calls are seen by rushlight.profiler
+// (traced.h).
 struct Binder {
   py::module_ ops;
   TensorClass tensor;
 
   template <class F, class... Extra>
   Binder& both(const char* name, F f, const Extra&... extra) {
-    ops.def(name, f, py::arg("input"), extra...);
-    tensor.def(name, f, extra...);
+    const auto seen = traced(name, f);
+    ops.def(name, seen, py::arg("input"), extra...);
+    tensor.def(name, seen, extra...);
     return *this;
   }
   template <class F, class... Extra>
   Binder& function(const char* name, F f, const Extra&... extra) {
-    ops.def(name, f, extra...);
+    ops.def(name, traced(name, f), extra...);
     return *this;
   }
   template <class F, class... Extra>
   Binder& method(const char* name, F f, const Extra&... extra) {
-    tensor.def(name, f, extra...);
+    tensor.def(name, traced(name, f), extra...);
     return *this;
   }
 };

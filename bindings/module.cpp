@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = RUSHLIGHT_VERSION;
   bind_runtime(m);
   bind_config(m);
+  bind_profiler(m);
   bind_dtype(m);
   Binder b{m.def_submodule("ops", "Every op, as a function."), bind_tensor(m)};
   bind_autograd(m, b.tensor);

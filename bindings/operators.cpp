@@ -33,11 +33,15 @@ void multiply_(const Tensor& self, const Tensor& other) { ops::mul(self, other, 
 void divide_(const Tensor& self, const Tensor& other) { ops::div(self, other, ops::Rounding::None, true); }
 void power_(const Tensor& self, const Tensor& other) { ops::pow(self, other, true); }
 
-template <Tensor (*op)(const Tensor&, const Tensor&)>
+// What rushlight.profiler calls them.
+constexpr char kAdd[] = "add", kSub[] = "sub", kMul[] = "mul", kDiv[] = "div", kPow[] = "pow";
+constexpr char kAdd_[] = "add_", kSub_[] = "sub_", kMul_[] = "mul_", kDiv_[] = "div_", kPow_[] = "pow_";
+
+template <Tensor (*op)(const Tensor&, const Tensor&), const char* name>
 PyObject* binary(PyObject* left, PyObject* right) {
   try {
     const Tensor a = operand(left), b = operand(right);
-    if (a.defined() && b.defined()) return python_tensor(op(a, b));
+    if (a.defined() && b.defined()) return python_tensor(traced_call(name, op, a, b));
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -45,12 +49,12 @@ PyObject* binary(PyObject* left, PyObject* right) {
   Py_RETURN_NOTIMPLEMENTED;
 }
 
-template <void (*op)(const Tensor&, const Tensor&)>
+template <void (*op)(const Tensor&, const Tensor&), const char* name>
 PyObject* in_place(PyObject* self, PyObject* right) {
   try {
     const Tensor a = operand(self), b = operand(right);
     if (a.defined() && b.defined()) {
-      op(a, b);
+      traced_call(name, op, a, b);
       Py_INCREF(self);
       return self;
     }
@@ -64,16 +68,16 @@ PyObject* in_place(PyObject* self, PyObject* right) {
 // pow(a, b, modulus) is not defined on tensors.
 PyObject* power_slot(PyObject* left, PyObject* right, PyObject* modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-  return binary<power>(left, right);
+  return binary<power, kPow>(left, right);
 }
 PyObject* power_slot_(PyObject* self, PyObject* right, PyObject* modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-  return in_place<power_>(self, right);
+  return in_place<power_, kPow_>(self, right);
 }
 
 PyObject* negative_slot(PyObject* self) {
   try {
-    return python_tensor(ops::neg(operand(self)));
+    return python_tensor(traced_call("neg", ops::neg, operand(self)));
   } catch (...) {
     set_python_error();
     return nullptr;
@@ -84,16 +88,16 @@ PyObject* negative_slot(PyObject* self) {
 
 void install_operators(PyHeapTypeObject* type) {
   PyNumberMethods& slots = type->as_number;
-  slots.nb_add = binary<add>;
-  slots.nb_subtract = binary<subtract>;
-  slots.nb_multiply = binary<multiply>;
-  slots.nb_true_divide = binary<divide>;
+  slots.nb_add = binary<add, kAdd>;
+  slots.nb_subtract = binary<subtract, kSub>;
+  slots.nb_multiply = binary<multiply, kMul>;
+  slots.nb_true_divide = binary<divide, kDiv>;
   slots.nb_power = power_slot;
   slots.nb_negative = negative_slot;
-  slots.nb_inplace_add = in_place<add_>;
-  slots.nb_inplace_subtract = in_place<subtract_>;
-  slots.nb_inplace_multiply = in_place<multiply_>;
-  slots.nb_inplace_true_divide = in_place<divide_>;
+  slots.nb_inplace_add = in_place<add_, kAdd_>;
+  slots.nb_inplace_subtract = in_place<subtract_, kSub_>;
+  slots.nb_inplace_multiply = in_place<multiply_, kMul_>;
+  slots.nb_inplace_true_divide = in_place<divide_, kDiv_>;
   slots.nb_inplace_power = power_slot_;
 }
 

@@ -33,11 +33,21 @@ def machine_limits() -> dict[str, float]:
     return _core._machine_limits()
 
 
+def kernels() -> dict[str, str]:
+    """The kernel of each family at the level in use, for sizes that suit it.
+
+    What an op really took, and why nothing faster, is seen with RUSHLIGHT_VERBOSE=1 or `rushlight.profiler`.
+    """
+    return _core._kernels()
+
+
 def show() -> str:
-    """The facts as text, one a line."""
-    return "\n".join(f"{name:<10} {value}" for name, value in facts().items())
+    """Facts and kernels as text, one a line."""
+    lines = [f"{name:<10} {value}" for name, value in facts().items()]
+    lines += ["kernels:", *(f"  {family:<22} {name}" for family, name in kernels().items())]
+    return "\n".join(lines)
 
 
 def show_config() -> None:
-    """Prints the facts."""
+    """Prints versions, compiler, instruction-set level, threads and the kernels chosen."""
     print(show())

@@ -51,11 +51,12 @@ _core._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep
 
 if _TYPE_CHECKING:
     from . import finetune as finetune
+    from . import profiler as profiler
     from . import vision as vision
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """The packages around pictures, imported when they are first used: not everybody needs them."""
-    if name in ("finetune", "vision"):
+    """Packages that not everybody needs, imported when they are first used."""
+    if name in ("finetune", "profiler", "vision"):
         return _importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@
 #include "rushlight/autograd/grad_arithmetic.h"
 #include "rushlight/autograd/grad_meta.h"
 #include "rushlight/autograd/grad_mode.h"
+#include "rushlight/tensor/traced.h"
 
 namespace rushlight::autograd {
 namespace {
@@ -192,16 +193,7 @@ class Engine {
       }
     if (captured && !runs_after_capture(*node)) return;
     std::shared_ptr<Node> last = node;  // `out` are the gradients of its inputs
-    Grads out;
-    if (mergeable(*node)) {
-      last = node->next[0].node;
-      const std::lock_guard<std::recursive_mutex> both(last->mutex_);
-      tasks_.erase(last.get());
-      out = node->apply_merged(grads);
-      if (!options_.retain_graph) last->release_saved();
-    } else {
-      out = apply(*node, grads);
-    }
+    Grads out = compute(*node, last, grads);
     grads.clear();
     if (!options_.retain_graph) node->release_saved();
     for (size_t i = 0; i < last->next.size(); ++i) {
@@ -216,6 +208,27 @@ class Engine {
       }
       deliver(edge, std::move(grad));
     }
+  }
+
+  // Runs `node`, and the one behind it with it if they merge: then that one becomes `last`.
+  Grads compute(Node& node, std::shared_ptr<Node>& last, Grads& grads) {
+    TracedCall call(node.name_, trace::Kind::Backward);
+    if (call)
+      for (const Tensor& grad : grads) call.input(grad);
+    Grads out;
+    if (mergeable(node)) {
+      last = node.next[0].node;
+      if (call) trace::note_kernel(str("merged with ", last->name_).c_str());
+      const std::lock_guard<std::recursive_mutex> both(last->mutex_);
+      tasks_.erase(last.get());
+      out = node.apply_merged(grads);
+      if (!options_.retain_graph) last->release_saved();
+    } else {
+      out = apply(node, grads);
+    }
+    if (call)
+      for (const Tensor& grad : out) call.output(grad);
+    return out;
   }
 
   // `node` and the one behind it may run as one: nobody looks at the gradient between them.

@@ -8,6 +8,7 @@
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/conv2d_levels.h"
 #include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/skinny.h"
@@ -124,13 +125,22 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& given) {
   const ConvJob<T> job = dense(given);
   const int64_t total = job.images * job.out_h;
   if (total == 0 || job.out_w == 0 || job.outputs == 0) return;
+  trace::note_flop(2.0 * total * job.out_w * job.groups * job.outputs * job.taps.size() * job.channels);
   if (is_depthwise(job)) return run_depthwise(job);
   const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
   const int64_t taps = static_cast<int64_t>(job.taps.size());
   Scratch<T> packed(job.groups * plan.output_blocks * taps * job.channels * kernel.outputs);
   pack_weights(job, kernel, plan.output_blocks, packed.data());
+  trace::note_kernel(kernel.name);
   if constexpr (std::is_same_v<T, float>)
-    if (kernel.split && split_conv_fits(job) && run_split_conv(job, packed.data())) return;
+    if (kernel.split) {
+      if (!split_conv_fits(job))
+        trace::note_refused("tiles: too few channels or pixels");
+      else if (run_split_conv(job, packed.data()))
+        return;
+      else
+        trace::note_refused("tiles: values beyond 2^62");
+    }
   const int64_t splits = ceil_div(plan.output_blocks, plan.blocks_per_task);
   parallel_for(job.groups * plan.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -5,6 +5,7 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
 #include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/grad_weight.h"
@@ -132,6 +133,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
     return;
   }
   if (skinny(p)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
   if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);
   GradWeight<T> sum(p, select_gemm<T>(active_isa()));
@@ -145,10 +147,16 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
               p.out_channels, grad_copy.data());
     grad_dst = channels_last<const T>(grad_copy.data(), sum.out_h, sum.out_w, p.out_channels);
   }
+  trace::note_kernel(sum.kernel.name);
   if constexpr (std::is_same_v<T, float>)
-    if (sum.kernel.split != nullptr && split_grad_weight_fits(p) &&
-        split_grad_weight(p, src, grad_dst, grad_weight))
-      return;
+    if (sum.kernel.split != nullptr) {
+      if (!split_grad_weight_fits(p))
+        trace::note_refused("tiles: too few channels or pixels");
+      else if (split_grad_weight(p, src, grad_dst, grad_weight))
+        return;
+      else
+        trace::note_refused("tiles: values beyond 2^62");
+    }
   x.grad = grad_dst.data, x.grad_row = grad_dst.row, x.grad_pitch = grad_dst.col;
 
   const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;

@@ -8,6 +8,7 @@
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/gemm/gemm_levels.h"
 #include "rushlight/kernels/gemm/split.h"
 #include "rushlight/kernels/gemm/split_levels.h"
@@ -207,11 +208,15 @@ void run_packed(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
 template <class T>
 void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
   const GemmPath path = select_gemm_path(x, kernel);
+  trace::note_kernel(kernel.name);
   if (path == GemmPath::Dots) return run_dots(kernel, x);
   if (path == GemmPath::Direct) return run_direct(kernel, x);
   if constexpr (std::is_same_v<T, float>)
-    if (kernel.split != nullptr && std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
-      return run_split(*kernel.split, select_gemm<float>(Isa::Avx512), x);
+    if (kernel.split != nullptr) {
+      if (std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
+        return run_split(*kernel.split, select_gemm<float>(Isa::Avx512), x);
+      trace::note_refused("tiles: too small");
+    }
   run_packed(kernel, x);
 }
 
@@ -257,6 +262,7 @@ void gemm_with(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
   const GemmArgs<T> x = normalised(args);
   const FlushDenormals flush;
   const int64_t work = std::max<int64_t>(1, x.m * x.n * x.k);
+  trace::note_flop(2.0 * x.batch * x.m * x.n * x.k);
   // Small matrices share a piece; a large one is cut itself.
   const int64_t grain = work >= kPieceWork * 16 ? x.batch : std::max<int64_t>(1, kPieceWork / work);
   parallel_for(x.batch, grain, [&](int64_t begin, int64_t end) {
