@@ -31,11 +31,13 @@ Rounding rounding_of(const std::optional<std::string>& mode) {
 
 // `name` and `name_`; with `symbol` "mod" also __mod__, __rmod__ and __imod__.
 void bind_binary(Binder& b, const char* name, BinaryOp op, const std::string& text,
-                 const char* symbol = nullptr) {
+                 const char* symbol = nullptr, const char* second = "other") {
+  const auto function = [op](const Operand& input, const Operand& other) { return op(input, other, false); };
   const auto plain = [op](const Tensor& input, const Operand& other) { return op(input, other, false); };
   const auto in_place = [op](const Tensor& self, const Operand& other) { return op(self, other, true); };
-  b.both(name, plain, py::arg("other"), text.c_str());
-  b.method(str(name, "_").c_str(), in_place, py::arg("other"), str(name, "() in place.").c_str());
+  b.function(name, function, py::arg("input"), py::arg(second), text.c_str());
+  b.method(name, plain, py::arg(second), text.c_str());
+  b.method(str(name, "_").c_str(), in_place, py::arg(second), str(name, "() in place.").c_str());
   if (symbol == nullptr) return;
   b.method(str("__", symbol, "__").c_str(), plain, py::is_operator());
   const auto reflected = [op](const Tensor& self, const Operand& other) { return op(other, self, false); };
@@ -61,14 +63,14 @@ void bind_sums(Binder& b) {
     return ops::sub(a, other, alpha, true);
   };
   constexpr const char* raises = "    RuntimeError: if alpha is a float and the result an integer.\n";
-  b.both("add", add, py::arg("other"), py::kw_only(), py::arg("alpha") = 1,
-         doc("input + alpha * other.", raises).c_str());
+  b.both_operands("add", +add, py::arg("other"), py::kw_only(), py::arg("alpha") = 1,
+                  doc("input + alpha * other.", raises).c_str());
   b.method("add_", add_, py::arg("other"), py::kw_only(), py::arg("alpha") = 1, "add() in place.");
-  b.both("sub", sub, py::arg("other"), py::kw_only(), py::arg("alpha") = 1,
-         doc("input - alpha * other.",
-             "    RuntimeError: for bool tensors, or if alpha is a float and the result an "
-             "integer.\n")
-             .c_str());
+  b.both_operands("sub", +sub, py::arg("other"), py::kw_only(), py::arg("alpha") = 1,
+                  doc("input - alpha * other.",
+                      "    RuntimeError: for bool tensors, or if alpha is a float and the result an "
+                      "integer.\n")
+                      .c_str());
   b.method("sub_", sub_, py::arg("other"), py::kw_only(), py::arg("alpha") = 1, "sub() in place.");
   b.both(
       "rsub",
@@ -89,7 +91,8 @@ void bind_quotients(Binder& b) {
       "Args:\n    rounding_mode: None for the exact quotient, 'trunc' to round towards zero, 'floor' towards "
       "-infinity.",
       "    RuntimeError: for another rounding_mode, or if an integer is rounded by zero.\n");
-  b.both("div", div, py::arg("other"), py::kw_only(), py::arg("rounding_mode") = py::none(), text.c_str());
+  b.both_operands("div", +div, py::arg("other"), py::kw_only(), py::arg("rounding_mode") = py::none(),
+                  text.c_str());
   b.method("div_", div_, py::arg("other"), py::kw_only(), py::arg("rounding_mode") = py::none(),
            "div() in place.");
   bind_binary(b, "true_divide", &divide, doc("The quotient; integers give a float."));
@@ -110,7 +113,8 @@ void bind_arithmetic(Binder& b) {
   bind_quotients(b);
   bind_binary(b, "pow", &ops::pow,
               doc("input to the power of exponent.",
-                  "    RuntimeError: for an integer tensor and a negative integer exponent.\n"));
+                  "    RuntimeError: for an integer tensor and a negative integer exponent.\n"),
+              nullptr, "exponent");
   bind_binary(b, "atan2", &ops::atan2,
               doc("The angle of the point (other, input), in radians from -pi to pi."));
   bind_binary(b, "hypot", &ops::hypot, doc("sqrt(input**2 + other**2) without overflow."));

@@ -113,7 +113,10 @@ void bind_join(Binder& b) {
   b.function(
       "hstack",
       [](const std::vector<Tensor>& tensors) {
-        return ops::cat(tensors, !tensors.empty() && tensors[0].dim() > 1 ? 1 : 0);
+        std::vector<Tensor> columns;
+        for (const Tensor& tensor : tensors)
+          columns.push_back(tensor.dim() == 0 ? ops::reshape(tensor, {1}) : tensor);
+        return ops::cat(columns, !columns.empty() && columns[0].dim() > 1 ? 1 : 0);
       },
       py::arg("tensors"),
       "Joins tensors column-wise (vectors end to end).\n\n"

@@ -77,9 +77,13 @@ void bind_relations(Binder& b) {
     const auto in_place = [&rule](const Tensor& a, const Operand& other) {
       return ops::relation(rule, a, other, true);
     };
+    const auto function = [&rule](const Operand& input, const Operand& other) {
+      return ops::relation(rule, input, other);
+    };
     const auto text =
         str(rule.doc, kBroadcast, "\nRaises:\n    RuntimeError: if the shapes do not broadcast.");
-    b.both(rule.name, plain, py::arg("other"), text.c_str());
+    b.function(rule.name, function, py::arg("input"), py::arg("other"), text.c_str());
+    b.method(rule.name, plain, py::arg("other"), text.c_str());
     b.method(str(rule.name, "_").c_str(), in_place, py::arg("other"), str(rule.name, "() in place.").c_str());
     const std::vector<const char*> names = symbols(rule.name);
     if (names.empty()) continue;

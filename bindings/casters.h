@@ -80,6 +80,14 @@ struct Binder {
     tensor.def(name, seen, extra...);
     return *this;
   }
+  // The same where the function, not the method, also takes a number first: sub(1, x).
+  template <class... Rest, class... Extra>
+  Binder& both_operands(const char* name, Tensor (*f)(const Tensor&, Rest...), const Extra&... extra) {
+    const auto function = [f](const Operand& input, Rest... rest) { return f(input, rest...); };
+    ops.def(name, function, py::arg("input"), extra...);
+    tensor.def(name, f, extra...);
+    return *this;
+  }
   template <class F, class... Extra>
   Binder& function(const char* name, F f, const Extra&... extra) {
     ops.def(name, traced(name, f), extra...);

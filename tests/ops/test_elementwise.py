@@ -146,3 +146,14 @@ def test_in_place_refusals() -> None:
         torch.ones(1).expand(3).add_(1)
     with pytest.raises(RuntimeError, match="float32 can't be cast"):
         torch.ones(2, dtype=torch.int32).mul_(1.5)
+
+
+@pytest.mark.parametrize(
+    "name", ["add", "sub", "mul", "div", "true_divide", "floor_divide", "remainder", "fmod", "pow"]
+)
+def test_functions_take_a_number_first(name: str) -> None:
+    numbers = torch.tensor([1, 2, 5])
+    expected = getattr(torch, name)(torch.tensor(7), numbers)
+    result = getattr(torch, name)(7, numbers)
+    assert result.dtype == expected.dtype
+    assert result.tolist() == expected.tolist()

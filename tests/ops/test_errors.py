@@ -15,3 +15,18 @@ from tests.ops.select import parameters
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_refusal(refusal: Refusal) -> None:
     check_raises(lambda: refusal.call(rushlight), refusal.exception, refusal.match)
+
+
+def test_a_zero_dimensional_tensor_has_no_sizes() -> None:
+    scalar = rushlight.tensor(1.5)
+    with pytest.raises(IndexError, match=r"^Dimension specified as 0 but tensor has no dimensions$"):
+        scalar.size(0)
+    assert rushlight.repeat_interleave(scalar, 3, dim=0).tolist() == [1.5, 1.5, 1.5]
+    with pytest.raises(IndexError, match="Dimension out of range"):
+        rushlight.repeat_interleave(scalar, 3, dim=1)
+    assert rushlight.hstack([scalar, scalar]).tolist() == [1.5, 1.5]
+
+
+def test_squeeze_refuses_a_dimension_named_twice() -> None:
+    with pytest.raises(RuntimeError, match="dim 1 appears multiple times"):
+        rushlight.ones(2, 1, 3).squeeze((1, -2))

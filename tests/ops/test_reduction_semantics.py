@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -168,3 +169,11 @@ def test_pooling_of_channels_last_storage() -> None:
         lambda t: t.argmax(),
     ):
         np.testing.assert_allclose(pool(stored).numpy(), pool(x).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("values", [[1.0, float("inf")], [float("inf"), 1.0], [1.0] * 40 + [float("-inf")]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_variance_around_an_infinity_is_nan(values: list[float], dtype: str) -> None:
+    tensor = torch.tensor(values, dtype=getattr(torch, dtype))
+    assert math.isnan(tensor.var().item())
+    assert math.isnan(tensor[:, None].std(0).item())

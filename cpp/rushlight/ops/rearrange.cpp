@@ -27,6 +27,12 @@ Tensor gather_along(const Tensor& input, int64_t dim, int64_t length, Source sou
 
 int64_t floor_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
 
+// What repeat_interleave repeats along the dimension it returns: a tensor of at least one dimension.
+std::pair<Tensor, int64_t> interleaved_along(const Tensor& input, std::optional<int64_t> dim) {
+  const int64_t d = dim.has_value() ? wrap_dim(*dim, input.dim()) : 0;
+  return {dim.has_value() && input.dim() > 0 ? input : flatten(input, 0, -1), d};
+}
+
 }  // namespace
 
 Tensor flip(const Tensor& input, const Dims& dims) {
@@ -210,17 +216,15 @@ Tensor pad(const Tensor& input, const Dims& padding, const std::string& mode, do
 
 Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int64_t> dim) {
   RUSHLIGHT_CHECK(repeats >= 0, "repeats can not be negative, got ", repeats);
-  const Tensor source = dim.has_value() ? input : flatten(input, 0, -1);
-  const int64_t d = wrap_dim(dim.value_or(0), source.dim());
-  return gather_along(source, d, source.size(d) * repeats, [&](int64_t i) { return i / repeats; });
+  const auto [source, d] = interleaved_along(input, dim);
+  return gather_along(source, d, source.size(d) * repeats, [repeats](int64_t i) { return i / repeats; });
 }
 
 Tensor repeat_interleave(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim) {
   RUSHLIGHT_CHECK(is_integral(repeats.dtype()) && repeats.dtype() != DType::Bool && repeats.dim() <= 1,
                   "repeats must be 0-dim or 1-dim integer tensor, got ", dtype_name(repeats.dtype()),
                   " of shape ", to_string(repeats.sizes()));
-  const Tensor source = dim.has_value() ? input : flatten(input, 0, -1);
-  const int64_t d = wrap_dim(dim.value_or(0), source.dim());
+  const auto [source, d] = interleaved_along(input, dim);
   const Tensor counts = contiguous(to(repeats, DType::Int64));
   const int64_t size = source.size(d);
   RUSHLIGHT_CHECK(counts.numel() == 1 || counts.numel() == size,

@@ -187,7 +187,11 @@ Tensor squeeze(const Tensor& input) {
 
 Tensor squeeze(const Tensor& input, const Dims& dims) {
   std::vector<bool> chosen(std::max<size_t>(input.sizes().size(), 1), false);
-  for (const int64_t dim : dims) chosen[wrap_dim(dim, input.dim())] = true;
+  for (const int64_t dim : dims) {
+    const int64_t d = wrap_dim(dim, input.dim());
+    RUSHLIGHT_CHECK(!chosen[d], "squeeze: dim ", d, " appears multiple times in the list of dims");
+    chosen[d] = true;
+  }
   return squeeze_where(input, chosen, dims.size() == 1 ? "SqueezeBackward1" : "SqueezeBackward2");
 }
 

@@ -87,6 +87,11 @@ int64_t wrap_dim(int64_t dim, int64_t dims) {
   return dim < 0 ? dim + range : dim;
 }
 
+int64_t existing_dim(int64_t dim, int64_t dims) {
+  RUSHLIGHT_CHECK_INDEX(dims > 0, "Dimension specified as ", dim, " but tensor has no dimensions");
+  return wrap_dim(dim, dims);
+}
+
 Dims infer_size(const Dims& sizes, int64_t numel) {
   Dims result = sizes;
   int64_t product = 1;

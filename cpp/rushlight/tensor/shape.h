@@ -31,6 +31,9 @@ Dims broadcast_strides(const Dims& sizes, const Dims& strides, const Dims& targe
 // A 0-d tensor accepts 0 and -1.
 int64_t wrap_dim(int64_t dim, int64_t dims);
 
+// The same for a dimension that must be there: a 0-d tensor has none to give the size of.
+int64_t existing_dim(int64_t dim, int64_t dims);
+
 // Replaces one -1 in `sizes` so that the product is `numel`; throws RuntimeError if impossible.
 Dims infer_size(const Dims& sizes, int64_t numel);
 

@@ -68,8 +68,8 @@ class Tensor {
   const Dims& sizes() const { return impl_->sizes; }
   const Dims& strides() const { return impl_->strides; }
   int64_t offset() const { return impl_->offset; }
-  int64_t size(int64_t d) const { return impl_->sizes[wrap_dim(d, dim())]; }
-  int64_t stride(int64_t d) const { return impl_->strides[wrap_dim(d, dim())]; }
+  int64_t size(int64_t d) const { return impl_->sizes[existing_dim(d, dim())]; }
+  int64_t stride(int64_t d) const { return impl_->strides[existing_dim(d, dim())]; }
   bool is_contiguous() const { return impl_->contiguous; }
   size_t nbytes() const { return static_cast<size_t>(numel()) * dtype_size(dtype()); }
 

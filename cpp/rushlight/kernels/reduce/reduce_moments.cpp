@@ -32,7 +32,8 @@ struct Moments {
     const double total = count + n;
     const double delta = other_mean - mean;
     mean += delta * (n / total);
-    squares += other_squares + delta * delta * (count * (n / total));
+    // The deviation of an infinity from the infinite mean is NaN: mean - mean is that, and else 0.
+    squares += other_squares + delta * delta * (count * (n / total)) + (mean - mean);
     count = total;
   }
 };
