@@ -14,6 +14,7 @@
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/task.h"
+#include "rushlight/kernels/conv2d/weights.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
@@ -48,32 +49,6 @@ const ConvKernel<double> kRowsF64[] = {
 #undef RUSHLIGHT_CONV_F64
 };
 
-// Packs one block of outputs to [tap][channel][output]. Where all taps of the kernel are wanted, in their
-// order or backwards, they are read as they lie in memory: next to each other.
-template <class T>
-void pack_block(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* weight, int64_t lanes,
-                int64_t width, T* packed) {
-  const auto taps = static_cast<int64_t>(job.taps.size());
-  bool forwards = true, backwards = true;
-  for (int64_t t = 0; t < taps; ++t) {
-    forwards = forwards && job.taps[t].weight == t;
-    backwards = backwards && job.taps[t].weight == taps - 1 - t;
-  }
-  if (forwards && job.weight_channel == taps)
-    return gemm.pack(
-        {lanes, width, job.channels * taps, weight, job.weight_output, 1, packed, taps, job.channels});
-  if ((forwards || backwards) && job.weight_output == taps && taps > 1) {
-    const int64_t first = forwards ? 0 : (taps - 1) * job.channels;
-    for (int64_t c = 0; c < job.channels; ++c)
-      gemm.pack({lanes, width, taps, weight + c * job.weight_channel, taps, 1, packed + (first + c) * width,
-                 taps, forwards ? job.channels : -job.channels});
-    return;
-  }
-  for (int64_t t = 0; t < taps; ++t)
-    gemm.pack({lanes, width, job.channels, weight + job.taps[t].weight, job.weight_output, job.weight_channel,
-               packed + t * job.channels * width});
-}
-
 // [group][block of outputs][tap][channel][output]
 template <class T>
 void pack_weights(const ConvJob<T>& job, const ConvKernel<T>& kernel, int64_t blocks, T* packed) {
@@ -82,8 +57,8 @@ void pack_weights(const ConvJob<T>& job, const ConvKernel<T>& kernel, int64_t bl
   parallel_for(job.groups * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % blocks * kernel.outputs;
-      pack_block(job, gemm, job.weight + i / blocks * job.weight_group + first * job.weight_output,
-                 std::min(kernel.outputs, job.outputs - first), kernel.outputs, packed + i * size);
+      pack_outputs(job, gemm, job.weight + i / blocks * job.weight_group + first * job.weight_output,
+                   std::min(kernel.outputs, job.outputs - first), kernel.outputs, packed + i * size);
     }
   });
 }
@@ -121,26 +96,21 @@ ConvJob<T> dense(ConvJob<T> job) {
 }
 
 template <class T>
-void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& given) {
-  const ConvJob<T> job = dense(given);
+void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
   const int64_t total = job.images * job.out_h;
   if (total == 0 || job.out_w == 0 || job.outputs == 0) return;
-  trace::note_flop(2.0 * total * job.out_w * job.groups * job.outputs * job.taps.size() * job.channels);
   if (is_depthwise(job)) return run_depthwise(job);
+  trace::note_kernel(kernel.name);
+  if constexpr (std::is_same_v<T, float>) {
+    if (kernel.split && split_conv_fits(job) && run_split_conv(job)) return;
+    if (kernel.split)
+      trace::note_refused(split_conv_fits(job) ? "tiles: values beyond 2^62"
+                                               : "tiles: too few channels or pixels");
+  }
   const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
   const int64_t taps = static_cast<int64_t>(job.taps.size());
   Scratch<T> packed(job.groups * plan.output_blocks * taps * job.channels * kernel.outputs);
   pack_weights(job, kernel, plan.output_blocks, packed.data());
-  trace::note_kernel(kernel.name);
-  if constexpr (std::is_same_v<T, float>)
-    if (kernel.split) {
-      if (!split_conv_fits(job))
-        trace::note_refused("tiles: too few channels or pixels");
-      else if (run_split_conv(job, packed.data()))
-        return;
-      else
-        trace::note_refused("tiles: values beyond 2^62");
-    }
   const int64_t splits = ceil_div(plan.output_blocks, plan.blocks_per_task);
   parallel_for(job.groups * plan.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -152,6 +122,17 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& given) {
                std::min(block + plan.blocks_per_task, plan.output_blocks));
     }
   });
+}
+
+// Jobs on one source at once, if tiles serve them better so.
+template <class T>
+bool run_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jobs) {
+  if constexpr (std::is_same_v<T, float>)
+    if (kernel.split && !is_depthwise(jobs[0]) && split_batch_fits(jobs) && run_split_batch(jobs)) {
+      trace::note_kernel(kernel.name);
+      return true;
+    }
+  return false;
 }
 
 // Rows (or columns) of the gradient at residue r modulo the stride receive the taps k with
@@ -226,8 +207,10 @@ void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, Ima
   for (int64_t i = 0; i < p.kernel_h; ++i)
     for (int64_t j = 0; j < p.kernel_w; ++j)
       job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, i * p.kernel_w + j});
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
-  run_job(kernel, job);
+  job = dense(job);
+  if (!run_together(kernel, {job})) run_job(kernel, job);
 }
 
 template <class T>
@@ -240,8 +223,10 @@ void conv2d_forward(const Conv2dParams& p, ImageView<const T> src, const T* weig
 template <class T>
 void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T* weight, T* grad_src) {
   if (skinny(p)) return skinny_grad_src(p, grad_dst, weight, grad_src);
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
   const ImageView<T> whole = channels_last(grad_src, p.in_h, p.in_w, p.in_channels);
+  std::vector<ConvJob<T>> jobs;
   for (int64_t r = 0; r < std::min(p.stride_h, p.in_h); ++r)
     for (int64_t s = 0; s < std::min(p.stride_w, p.in_w); ++s) {
       const Phase rows(r, p.pad_h, p.kernel_h, p.dilation_h, p.stride_h);
@@ -269,8 +254,10 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
       for (size_t i = 0; i < rows.tap.size(); ++i)
         for (size_t j = 0; j < cols.tap.size(); ++j)
           job.taps.push_back({rows.offset[i], cols.offset[j], rows.tap[i] * p.kernel_w + cols.tap[j]});
-      run_job(select_conv2d<T>(active_isa(), out_w), job);
+      jobs.push_back(job);
     }
+  if (jobs.empty() || run_together(select_conv2d<T>(active_isa(), p.in_w), jobs)) return;
+  for (const ConvJob<T>& job : jobs) run_job(select_conv2d<T>(active_isa(), job.out_w), job);
 }
 
 #define RUSHLIGHT_INSTANTIATE(T)                                                                             \

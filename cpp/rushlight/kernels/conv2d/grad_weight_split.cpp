@@ -235,7 +235,7 @@ class SplitGradWeight {
         float* sums = sums_ + ((x.piece * panels_ + panel) * p_.taps() + tap) * p_.in_channels * kSplitLanes;
         for (int64_t c = 0; c < m; ++c) rows[c] = sums + (x.channel + c) * kSplitLanes;
         split_.block({m, std::min(kSplitLanes, p_.out_channels - panel * kSplitLanes), x.steps, tiles,
-                      2 * pitch_, part_, offsets, b_ + (x.step * panels_ + panel * x.steps) * kSplitStep,
+                      2 * pitch_, part_, offsets, b_ + (x.step * panels_ + panel * x.steps) * kSplitStep, 0,
                       rows, 0, accumulate, nullptr});
       }
   }

@@ -5,28 +5,29 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/task.h"
-#include "rushlight/kernels/gemm/split.h"
+#include "rushlight/kernels/conv2d/weights.h"
+#include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kChain = 18;    // steps summed in tiles before they join the sum in memory
-constexpr int64_t kPixels = 128;  // in a row of tiles: with a chain's weights they fit the L2 cache
+constexpr int64_t kPixels = 128;  // in a row of tiles: with the weights of a block they fit the L2 cache
 constexpr int64_t kTileRows = 16;
 
-// Where the steps of the inner loop are, and the packed weights: [group][chain][block of outputs][step].
+// One job: pixels are read from padded rows, where they lie or gathered.
 class SplitConv {
  public:
-  SplitConv(const ConvJob<float>& job, const float* weights)
-      : job_(job),
+  explicit SplitConv(const ConvJob<float>& job)
+      : jobs_{job},
+        job_(jobs_[0]),
         plan_(job, kSplitLanes, 1, kSplitLanes, true),
         split_(*select_gemm<float>(Isa::Amx).split),
+        weights_(jobs_, plan_.channels / job.channels),
         total_(job.images * job.out_h),
-        steps_(static_cast<int64_t>(plan_.tap_offset.size()) * split_steps(plan_.channels)),
-        packed_(job.groups * plan_.output_blocks * steps_ * kSplitStep) {
+        steps_(weights_.steps(0)) {
     for (const int64_t offset : plan_.tap_offset)
       for (int64_t c = 0; c < plan_.channels; c += kSplitDepth) step_offset_.push_back(offset + c);
-    pack(weights);
+    safe_.store(weights_.safe());
   }
 
   bool run() {
@@ -41,31 +42,6 @@ class SplitConv {
   }
 
  private:
-  // Packed weights of one chain of steps, from one block of outputs on.
-  uint16_t* packed(int64_t group, int64_t first_step, int64_t block) {
-    const int64_t count = std::min(kChain, steps_ - first_step);
-    return packed_.data() +
-           (group * plan_.output_blocks * steps_ + first_step * plan_.output_blocks + block * count) *
-               kSplitStep;
-  }
-
-  void pack(const float* weights) {
-    const int64_t runs = static_cast<int64_t>(plan_.tap_offset.size()), per_run = split_steps(plan_.channels);
-    parallel_for(job_.groups * plan_.output_blocks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t group = i / plan_.output_blocks, block = i % plan_.output_blocks;
-        for (int64_t s = 0; s < steps_; ++s) {
-          const int64_t channel = s % per_run * kSplitDepth;
-          const float* src = weights + ((i * runs + s / per_run) * plan_.channels + channel) * kSplitLanes;
-          const bool fine = split_.pack_columns(
-              {kSplitLanes, std::min(kSplitDepth, plan_.channels - channel), src, 1, kSplitLanes,
-               packed(group, s / kChain * kChain, block) + s % kChain * kSplitStep});
-          if (!fine) safe_.store(false);
-        }
-      }
-    });
-  }
-
   void run_task(int64_t group, int64_t first_row, int64_t first_block) {
     ConvTask<float> task(job_, plan_, kSplitLanes, 1, group, first_row,
                          std::min(plan_.rows, total_ - first_row));
@@ -105,9 +81,9 @@ class SplitConv {
     const auto count = static_cast<int64_t>(tiles.size());
     for (int64_t tile = 0; tile < count; tile += kPixels / kTileRows) {
       const int64_t pixels = std::min(kPixels, (count - tile) * kTileRows);
-      for (int64_t s = 0; s < steps_; s += kChain)
+      for (int64_t s = 0; s < steps_; s += kSplitChain)
         multiply({pixels, 0, 0, tiles.data() + tile, plan_.pitch * 2, plane, step_offset_.data() + s, nullptr,
-                  results.data() + tile * kTileRows, 0, false, nullptr},
+                  0, results.data() + tile * kTileRows, 0, false, nullptr},
                  s, group, block);
     }
   }
@@ -116,21 +92,21 @@ class SplitConv {
                          int64_t block) {
     Scratch<int64_t> offsets(task.runs());
     for (int64_t i = 0; i < task.runs(); ++i) offsets[i] = task.src()[i] - task.buffer();
-    Scratch<uint16_t> gathered(kPixels * kChain * kSplitStep / kSplitLanes);
-    int64_t steps[kChain];
-    for (int64_t s = 0; s < kChain; ++s) steps[s] = s * kSplitStep;
+    Scratch<uint16_t> gathered(kPixels * kSplitChain * kSplitStep / kSplitLanes);
+    int64_t steps[kSplitChain];
+    for (int64_t s = 0; s < kSplitChain; ++s) steps[s] = s * kSplitStep;
     const uint16_t* tiles[kPixels / kTileRows];
     for (int64_t pixel = 0; pixel < task.runs(); pixel += kPixels) {
       const int64_t pixels = std::min(kPixels, task.runs() - pixel);
-      for (int64_t s = 0; s < steps_; s += kChain) {
-        const int64_t count = std::min(kChain, steps_ - s);
+      for (int64_t s = 0; s < steps_; s += kSplitChain) {
+        const int64_t count = std::min(kSplitChain, steps_ - s);
         split_.gather(
             {pixels, count, planes, plane, &offsets[pixel], step_offset_.data() + s, gathered.data()});
         for (int64_t i = 0; i < kPixels / kTileRows; ++i)
           tiles[i] = gathered.data() + i / 2 * count * kSplitStep + i % 2 * (kSplitStep / 6);
-        multiply(
-            {pixels, 0, 0, tiles, 64, kSplitStep / 3, steps, nullptr, task.dst() + pixel, 0, false, nullptr},
-            s, group, block);
+        multiply({pixels, 0, 0, tiles, 64, kSplitStep / 3, steps, nullptr, 0, task.dst() + pixel, 0, false,
+                  nullptr},
+                 s, group, block);
       }
     }
   }
@@ -141,8 +117,9 @@ class SplitConv {
     const int64_t last_block = std::min(first_block + plan_.blocks_per_task, plan_.output_blocks);
     x.column = group * job_.outputs + first_block * kSplitLanes;
     x.n = std::min(job_.outputs, last_block * kSplitLanes) - first_block * kSplitLanes;
-    x.steps = std::min(kChain, steps_ - first_step);
-    x.b = packed(group, first_step, first_block);
+    x.steps = std::min(kSplitChain, steps_ - first_step);
+    x.b = weights_.panel(0, group * plan_.output_blocks + first_block) + first_step * kSplitStep;
+    x.b_panel = weights_.panel_size(0);
     x.accumulate = first_step > 0;
     const ConvEpilogue<float>& epilogue = job_.epilogue;
     if (first_step == 0 && epilogue.bias != nullptr) x.bias = epilogue.bias + x.column;
@@ -153,12 +130,13 @@ class SplitConv {
     split_.block(x);
   }
 
+  const std::vector<ConvJob<float>> jobs_;
   const ConvJob<float>& job_;
   const ConvPlan<float> plan_;
   const SplitKernel& split_;
+  SplitWeights weights_;
   const int64_t total_, steps_;
   std::vector<int64_t> step_offset_;
-  Scratch<uint16_t> packed_;
   std::atomic<bool> safe_{true};
 };
 
@@ -172,6 +150,6 @@ bool split_conv_fits(const ConvJob<float>& job) {
          taps * job.outputs >= 128 * job.step_h * job.step_w;
 }
 
-bool run_split_conv(const ConvJob<float>& job, const float* weights) { return SplitConv(job, weights).run(); }
+bool run_split_conv(const ConvJob<float>& job) { return SplitConv(job).run(); }
 
 }  // namespace rushlight::kernels

@@ -26,6 +26,7 @@ const SplitKernel kSplitAmx{128,
                             RUSHLIGHT_AMX(&amx::split_planes),
                             RUSHLIGHT_AMX(&amx::split_gather),
                             RUSHLIGHT_AMX(&amx::split_turn),
+                            RUSHLIGHT_AMX(&amx::split_tile),
                             RUSHLIGHT_AMX(&amx::split_pair)};
 
 // clang-format off

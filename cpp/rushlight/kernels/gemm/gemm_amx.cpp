@@ -129,46 +129,50 @@ struct TilePair {
 
 // A step of a 2 x 2 block of tiles: accumulators 0 to 3, A in 4 and 5, B in 6 and 7. Each load serves as many
 // of the six products as registers allow.
+template <bool kTwo>
 inline void load_a(const TilePair& a, int64_t offset, int64_t row) {
   _tile_loadd(4, a.first + offset, row);
-  _tile_loadd(5, a.second + offset, row);
+  if constexpr (kTwo) _tile_loadd(5, a.second + offset, row);
 }
 inline void load_b(const uint16_t* b, int part) {
   _tile_loadd(6, b + part * kPart, 64);
   _tile_loadd(7, b + part * kPart + kTile, 64);
 }
+template <bool kTwo>
 inline void multiply() {
   _tile_dpbf16ps(0, 4, 6);
   _tile_dpbf16ps(1, 4, 7);
-  _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
+  if constexpr (kTwo) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
 }
 
+// kTwo: two tiles of rows, else one.
+template <bool kTwo>
 inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16_t* b, Block& sums) {
   _tile_zero(0);
   _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  if constexpr (kTwo) _tile_zero(2);
+  if constexpr (kTwo) _tile_zero(3);
   for (int64_t s = 0; s < x.steps; ++s, b += kSplitStep) {
     const int64_t hi = x.a_step[s];
     load_b(b, 0);
-    load_a(a, hi + 2 * x.a_part, x.a_row);
-    multiply();
-    load_a(a, hi + x.a_part, x.a_row);
-    multiply();
+    load_a<kTwo>(a, hi + 2 * x.a_part, x.a_row);
+    multiply<kTwo>();
+    load_a<kTwo>(a, hi + x.a_part, x.a_row);
+    multiply<kTwo>();
     load_b(b, 1);
-    multiply();
-    load_a(a, hi, x.a_row);
-    multiply();
+    multiply<kTwo>();
+    load_a<kTwo>(a, hi, x.a_row);
+    multiply<kTwo>();
     load_b(b, 0);
-    multiply();
+    multiply<kTwo>();
     load_b(b, 2);
-    multiply();
+    multiply<kTwo>();
   }
   _tile_stored(0, &sums[0][0], 128);
   _tile_stored(1, &sums[0][16], 128);
-  _tile_stored(2, &sums[16][0], 128);
-  _tile_stored(3, &sums[16][16], 128);
+  if constexpr (kTwo) _tile_stored(2, &sums[16][0], 128);
+  if constexpr (kTwo) _tile_stored(3, &sums[16][16], 128);
 }
 
 }  // namespace
@@ -233,6 +237,25 @@ void split_gather(const SplitGather& x) {
   }
 }
 
+bool split_tile(const SplitPositions& x) {
+  Range range;
+  for (int64_t c = 0; c < x.channels; c += 32) {
+    uint16_t* dst = x.dst + c / 32 * kSplitTileStep;
+    const int64_t n = x.channels - c;
+    for (int64_t i = 0; i < 16; ++i, dst += 32) {
+      const __m512 low = load_channels(x.src[i], c, n).r;
+      const __m512 high = n > 16 ? load_channels(x.src[i], c + 16, n - 16).r : _mm512_setzero_ps();
+      range.see(low);
+      range.see(high);
+      const Parts parts = split(low, high);
+      _mm512_store_si512(dst, parts.hi);
+      _mm512_store_si512(dst + kTile, parts.mid);
+      _mm512_store_si512(dst + 2 * kTile, parts.lo);
+    }
+  }
+  return range.safe();
+}
+
 bool split_turn(const SplitPositions& x) {
   Range range;
   for (int64_t c = 0; c < x.channels; c += 16) {
@@ -274,11 +297,14 @@ void split_block(const SplitBlock& x) {
   configure_tiles();
   alignas(64) Block sums;
   for (int64_t j = 0; j < x.n; j += 32) {
-    const uint16_t* b = x.b + j / 32 * x.steps * kSplitStep;
+    const uint16_t* b = x.b + j / 32 * x.b_panel;
     const int64_t columns = at_most_32(x.n - j);
     for (int64_t i = 0; i < x.m; i += 32) {
       const uint16_t* const* tiles = x.a_tiles + i / 16;
-      multiply_panels(x, {tiles[0], tiles[x.m - i > 16 ? 1 : 0]}, b, sums);
+      if (x.m - i > 16)
+        multiply_panels<true>(x, {tiles[0], tiles[1]}, b, sums);
+      else
+        multiply_panels<false>(x, {tiles[0], nullptr}, b, sums);
       const int64_t rows = at_most_32(x.m - i);
       for (int64_t r = 0; r < rows; ++r) {
         if (x.c_rows[i + r] == nullptr) continue;

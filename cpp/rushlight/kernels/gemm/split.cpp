@@ -60,7 +60,7 @@ struct Block {
     for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
     if (safe) {
       split.block({m, n, split_steps(x.k), tiles + i / 16, 64, kSplitStep / 3, steps,
-                   b + j / kSplitLanes * panel, rows + i, j, x.accumulate,
+                   b + j / kSplitLanes * panel, panel, rows + i, j, x.accumulate,
                    x.bias == nullptr ? nullptr : x.bias + j});
       return;
     }

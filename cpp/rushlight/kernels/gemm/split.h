@@ -22,6 +22,11 @@ constexpr int64_t kSplitDepth = 32;                    // steps of k in a tile
 // bfloat16 numbers in one step of a panel: [part][tile][16][32].
 constexpr int64_t kSplitStep = 3 * kSplitLanes * kSplitDepth;
 
+// Most steps of a block: longer sums in tiles would be less accurate than FMA.
+constexpr int64_t kSplitChain = 18;
+// Numbers in a step of a single tile of A: [part][16][32].
+constexpr int64_t kSplitTileStep = kSplitStep / 2;
+
 // Steps (of kSplitDepth) that hold k.
 constexpr int64_t split_steps(int64_t k) { return (k + kSplitDepth - 1) / kSplitDepth; }
 
@@ -42,7 +47,8 @@ struct SplitBlock {
   const uint16_t* const* a_tiles;
   int64_t a_row, a_part;
   const int64_t* a_step;
-  const uint16_t* b;     // packed panels, one after the other
+  const uint16_t* b;     // packed panels,
+  int64_t b_panel;       // so many numbers apart
   float* const* c_rows;  // m rows; null: the result is dropped
   int64_t column;
   bool accumulate;
@@ -63,7 +69,8 @@ struct SplitGather {
   uint16_t* dst;
 };
 
-// One step of a product over positions (pixels): kSplitDepth pointers to their channels, null for zeros.
+// Positions (pixels) as pointers to their channels, null for zeros: kSplitDepth of them, one step of a
+// product over positions, unless said otherwise.
 struct SplitPositions {
   const float* const* src;
   int64_t channels;
@@ -83,6 +90,8 @@ struct SplitKernel {
   void (*gather)(const SplitGather&);
   // A: part q of channel c becomes the 32 numbers at dst + q * part + c * pitch.
   bool (*turn)(const SplitPositions&);
+  // A: 16 positions become tiles, one step of channels after the other, [part][16][32] each.
+  bool (*tile)(const SplitPositions&);
   // B: channels from 32 * i on become the step of a packed panel at dst + i * pitch.
   bool (*pair)(const SplitPositions&);
 };
