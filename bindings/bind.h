@@ -23,7 +23,7 @@ void bind_join(Binder& b);
 void bind_indexing(Binder& b);
 void bind_arithmetic(Binder& b);
 void bind_matmul(Binder& b);
-void bind_conv(Binder& b);
+void bind_conv(py::module_& m, Binder& b);
 void bind_creation(Binder& b);
 void bind_random(py::module_& m, Binder& b);
 void bind_pointwise(Binder& b);  // functions of one tensor, comparison, selection, activations

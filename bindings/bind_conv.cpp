@@ -1,7 +1,7 @@
 #include <variant>
 
 #include "bind.h"
-#include "rushlight/ops/conv.h"
+#include "rushlight/ops/folded_conv.h"
 
 namespace rushlight::bindings {
 namespace {
@@ -64,9 +64,35 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const std::op
                                output_padding.first, output_padding.second);
 }
 
+// Kept by a batch norm for the convolution before it; copies and pickles start empty.
+void bind_folded(py::module_& m) {
+  using Optional = std::optional<Tensor>;
+  py::class_<ops::FoldedConv> c(m, "_FoldedConv", "See rushlight/nn/_fused.py.");
+  c.def(py::init<>())
+      .def("__reduce__",
+           [](const py::object&) { return py::make_tuple(py::type::of<ops::FoldedConv>(), py::tuple()); })
+      .def(
+          "run",
+          [](ops::FoldedConv& self, const Tensor& input, const Tensor& weight, const Optional& bias,
+             const Tensor& running_mean, const Tensor& running_var, const Optional& norm_weight,
+             const Optional& norm_bias, double eps, const Optional& residual, bool relu, Pair stride,
+             const Padding& padding, Pair dilation, int64_t groups) {
+            return self.run(input,
+                            {weight, bias.value_or(Tensor()), running_mean, running_var,
+                             norm_weight.value_or(Tensor()), norm_bias.value_or(Tensor()), eps},
+                            residual.value_or(Tensor()), relu,
+                            options("conv2d", stride, padding, dilation, groups));
+          },
+          py::arg("input"), py::arg("weight"), py::arg("bias"), py::arg("running_mean"),
+          py::arg("running_var"), py::arg("norm_weight"), py::arg("norm_bias"), py::arg("eps"),
+          py::arg("residual"), py::arg("relu"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
+          py::arg("groups"), "relu(norm(conv(input)) + residual), or None if single ops must do it.");
+}
+
 }  // namespace
 
-void bind_conv(Binder& b) {
+void bind_conv(py::module_& m, Binder& b) {
+  bind_folded(m);
   b.function(
       "conv2d", &conv2d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
       py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,

@@ -40,16 +40,17 @@ DType from_type(const dlpack::DataType& type) {
 // Owns what an exported struct points to.
 template <class Managed>
 struct Exported {
+  explicit Exported(std::shared_ptr<Storage> storage) : loan(std::move(storage)) {}
+
   Managed managed{};
-  std::shared_ptr<Storage> storage;
+  Loan loan;
   Dims shape;
   Dims strides;
 };
 
 template <class Managed>
 py::capsule export_as(const Tensor& tensor, bool copied) {
-  auto* exported = new Exported<Managed>;
-  exported->storage = tensor.impl()->storage;
+  auto* exported = new Exported<Managed>(tensor.impl()->storage);
   exported->shape = tensor.sizes();
   exported->strides = tensor.strides();
   Managed& managed = exported->managed;

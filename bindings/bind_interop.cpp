@@ -21,8 +21,8 @@ py::object to_array(const Tensor& self) {
     strides.push_back(static_cast<py::ssize_t>(stride * static_cast<int64_t>(dtype_size(self.dtype()))));
   const char* data = self.raw_data();
   // The array keeps the storage, not the tensor, whose data may be replaced.
-  const py::capsule owner(new std::shared_ptr<Storage>(self.impl()->storage),
-                          [](void* held) { delete static_cast<std::shared_ptr<Storage>*>(held); });
+  const py::capsule owner(new Loan(self.impl()->storage),
+                          [](void* held) { delete static_cast<Loan*>(held); });
   return py::array(py::dtype(format), shape, strides, data, owner);
 }
 
@@ -103,7 +103,11 @@ void bind_storage(py::module_& m, TensorClass& tensor) {
       .def("size", &Storage::nbytes, "Number of bytes.")
       .def("__len__", &Storage::nbytes)
       .def(
-          "data_ptr", [](Storage& self) { return reinterpret_cast<uintptr_t>(self.data()); },
+          "data_ptr",
+          [](Storage& self) {
+            self.lend();
+            return reinterpret_cast<uintptr_t>(self.data());
+          },
           "Address of the bytes.")
       .def("clone", &copy_storage, "A copy.")
       .def("__deepcopy__",

@@ -105,7 +105,11 @@ void bind_geometry(TensorClass& c) {
       .def_property_readonly("nbytes", member<&Tensor::nbytes>, "Bytes of all elements.")
       .def_property_readonly("dtype", member<&Tensor::dtype>, "Element type.")
       .def(
-          "data_ptr", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(self.raw_data()); },
+          "data_ptr",
+          [](const Tensor& self) {
+            self.storage().lend();
+            return reinterpret_cast<uintptr_t>(self.raw_data());
+          },
           "Address of the first element.")
       .def(
           "_storage_key", [](const Tensor& self) { return reinterpret_cast<uintptr_t>(&self.storage()); },

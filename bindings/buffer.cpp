@@ -10,7 +10,9 @@ namespace {
 
 // What an exported buffer points to.
 struct Export {
-  std::shared_ptr<Storage> storage;
+  explicit Export(std::shared_ptr<Storage> storage) : loan(std::move(storage)) {}
+
+  Loan loan;
   std::vector<Py_ssize_t> shape;
   std::vector<Py_ssize_t> strides;  // bytes
 };
@@ -49,10 +51,9 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     if ((wants_c && !c_order) || (wants_f && !fortran_contiguous(tensor)) ||
         (wants_any && !c_order && !fortran_contiguous(tensor)))
       return fail("the tensor is not contiguous, use tensor.contiguous()");
-    auto lent = std::make_unique<Export>();
+    auto lent = std::make_unique<Export>(tensor.impl()->storage);
     const auto itemsize = static_cast<Py_ssize_t>(dtype_size(tensor.dtype()));
     view->buf = tensor.raw_data();
-    lent->storage = tensor.impl()->storage;
     for (int64_t i = 0; i < tensor.dim(); ++i) {
       lent->shape.push_back(tensor.sizes()[i]);
       lent->strides.push_back(tensor.strides()[i] * itemsize);

@@ -23,7 +23,7 @@ PYBIND11_MODULE(_core, m) {
   bind_indexing(b);
   bind_arithmetic(b);
   bind_matmul(b);
-  bind_conv(b);
+  bind_conv(m, b);
   bind_pointwise(b);
   bind_creation(b);
   bind_random(m, b);

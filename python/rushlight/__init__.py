@@ -44,6 +44,7 @@ from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .io import load as load
 from .io import save as save
+from .nn._optimize import optimize_for_inference as optimize_for_inference
 
 newaxis = None
 

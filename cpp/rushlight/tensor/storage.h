@@ -47,6 +47,18 @@ class Storage {
     last_change_ = SourceLocation::capture();
   }
   SourceLocation last_change() const { return last_change_; }
+  // For caches of what was computed from the memory: never the same again once the memory may have changed; 0
+  // as long as code outside (NumPy, DLPack, who asked for the address) can write it at any time.
+  uint64_t stamp() const {
+    if (is_foreign() || lent_.load(std::memory_order_relaxed) != 0) return 0;
+    return (uint64_t{version()} << 32 | returned_.load(std::memory_order_relaxed)) + 1;
+  }
+  // Code outside has the address from now on, and until give_back() if it says so.
+  void lend() { lent_.fetch_add(1, std::memory_order_relaxed); }
+  void give_back() {
+    returned_.fetch_add(1, std::memory_order_relaxed);
+    lent_.fetch_sub(1, std::memory_order_relaxed);
+  }
   // Foreign memory that its owner declared read-only (NumPy): writing stays possible, as in PyTorch.
   bool is_foreign() const { return release_ != nullptr; }
 
@@ -57,6 +69,8 @@ class Storage {
   size_t nbytes_;
   std::atomic<bool> channels_last_{false};
   std::atomic<uint32_t> version_{0};
+  std::atomic<uint32_t> lent_{0};
+  std::atomic<uint32_t> returned_{0};
   SourceLocation last_change_;
   std::function<void()> release_;
   struct ChannelsLast {
@@ -66,6 +80,18 @@ class Storage {
     DType dtype;
   };
   std::unique_ptr<ChannelsLast> physical_;
+};
+
+// Keeps a storage alive and lent while it lives.
+class Loan {
+ public:
+  explicit Loan(std::shared_ptr<Storage> storage) : storage_(std::move(storage)) { storage_->lend(); }
+  ~Loan() { storage_->give_back(); }
+  Loan(const Loan&) = delete;
+  Loan& operator=(const Loan&) = delete;
+
+ private:
+  std::shared_ptr<Storage> storage_;
 };
 
 // Copies channels-last `src` to plain `dst` (defined with the ops, which know the copy kernel).

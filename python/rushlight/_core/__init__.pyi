@@ -618,6 +618,29 @@ class Tensor:
     def softmax(self, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
     def log_softmax(self, dim: _int, dtype: _dtype | None = None) -> Tensor: ...
 
+class _FoldedConv:
+    """See rushlight/nn/_fused.py."""
+
+    def __init__(self) -> None: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    def run(
+        self,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        running_mean: Tensor,
+        running_var: Tensor,
+        norm_weight: Tensor | None,
+        norm_bias: Tensor | None,
+        eps: _float,
+        residual: Tensor | None,
+        relu: _bool,
+        stride: _int | Sequence[_int],
+        padding: str | _int | Sequence[_int],
+        dilation: _int | Sequence[_int],
+        groups: _int,
+    ) -> Tensor | None: ...
+
 class UntypedStorage:
     """The bytes that a tensor and its views share."""
 

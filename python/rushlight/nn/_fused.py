@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from .._core import Tensor
+from .._core import Tensor, _FoldedConv
 from .activation import ReLU
+from .conv import Conv2d
 from .module import Module
 from .norm import BatchNorm2d
 
@@ -21,8 +23,46 @@ def is_plain(module: Any, kind: type[Module]) -> bool:
     )
 
 
+def conv_norm_act(conv: Any, norm: Any, act: Any, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    """`act(norm(conv(x)) + residual)`; `act` None: without.
+
+    Where nothing is recorded, a plain `Conv2d` and a `BatchNorm2d` in evaluation mode run as one convolution
+    with folded weights.
+    """
+    if not norm.training and is_plain(conv, Conv2d) and (act is None or is_plain(act, ReLU)):
+        out = _folded(conv, norm, x, residual, act is not None)
+        if out is not None:
+            return out
+    return norm_act(norm, act, conv(x), residual)
+
+
+def _folded(conv: Conv2d, norm: Any, x: Tensor, residual: Tensor | None, relu: bool) -> Tensor | None:
+    if not is_plain(norm, BatchNorm2d) or norm.running_mean is None or conv.padding_mode != "zeros":
+        return None
+    cache = norm.__dict__.get("_folded")
+    if cache is None:
+        cache = norm.__dict__["_folded"] = _FoldedConv()
+    weights, affine, statistics = conv._parameters, norm._parameters, norm._buffers
+    return cache.run(  # type: ignore[no-any-return]
+        x,
+        weights["weight"],
+        weights["bias"],
+        statistics["running_mean"],
+        statistics["running_var"],
+        affine["weight"],
+        affine["bias"],
+        norm.eps,
+        residual,
+        relu,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        conv.groups,
+    )
+
+
 def norm_act(norm: Any, act: Any, x: Tensor, residual: Tensor | None = None) -> Tensor:
-    """`act(norm(x) + residual)`; in one pass for a plain `BatchNorm2d` and `ReLU`.
+    """`act(norm(x) + residual)`, `act` None: without; in one pass for a plain `BatchNorm2d` and `ReLU`.
 
     The graph, and what hooks on the two modules see, are those of the single calls.
     """
@@ -31,4 +71,21 @@ def norm_act(norm: Any, act: Any, x: Tensor, residual: Tensor | None = None) -> 
     out = norm(x)
     if residual is not None:
         out += residual
-    return act(out)  # type: ignore[no-any-return]
+    return out if act is None else act(out)  # type: ignore[no-any-return]
+
+
+def sequence(modules: Iterable[Any], x: Any) -> Any:
+    """Calls the modules one after the other, each with the result of the one before."""
+    layers = list(modules)
+    i, end = 0, len(layers)
+    while i < end:
+        conv = layers[i] if type(layers[i]) is Conv2d else None
+        at = i if conv is None else i + 1
+        if at == end or type(layers[at]) is not BatchNorm2d:
+            x = layers[i](x)
+            i += 1
+            continue
+        act = layers[at + 1] if at + 1 < end and type(layers[at + 1]) is ReLU else None
+        x = norm_act(layers[at], act, x) if conv is None else conv_norm_act(conv, layers[at], act, x)
+        i = at + 1 if act is None else at + 2
+    return x

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar, overload
 
+from ._fused import sequence
 from ._tree import typename
 from .module import Module, format_tree
 
@@ -106,9 +107,7 @@ class Sequential(_Indexed):
                 self.add_module(str(i), module)
 
     def forward(self, input: Any) -> Any:
-        for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
-        return input
+        return sequence(self._modules.values(), input)
 
     def _from_items(self, items: list[tuple[str, Module | None]]) -> Any:
         return type(self)(OrderedDict(items))

@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import nn
 from ..._core import Tensor
-from ...nn._fused import norm_act
+from ...nn._fused import conv_norm_act
 from ._api import WeightsEnum, register_model
 from .resnet_weights import (
     ResNet18_Weights,
@@ -77,8 +77,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        out = norm_act(self.bn1, self.relu, self.conv1(x))
-        return norm_act(self.bn2, self.relu, self.conv2(out), shortcut)
+        out = conv_norm_act(self.conv1, self.bn1, self.relu, x)
+        return conv_norm_act(self.conv2, self.bn2, self.relu, out, shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -112,9 +112,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        out = norm_act(self.bn1, self.relu, self.conv1(x))
-        out = norm_act(self.bn2, self.relu, self.conv2(out))
-        return norm_act(self.bn3, self.relu, self.conv3(out), shortcut)
+        out = conv_norm_act(self.conv1, self.bn1, self.relu, x)
+        out = conv_norm_act(self.conv2, self.bn2, self.relu, out)
+        return conv_norm_act(self.conv3, self.bn3, self.relu, out, shortcut)
 
 
 class ResNet(nn.Module):
@@ -211,7 +211,7 @@ class ResNet(nn.Module):
         return nn.Sequential(*stage)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(norm_act(self.bn1, self.relu, self.conv1(x)))
+        x = self.maxpool(conv_norm_act(self.conv1, self.bn1, self.relu, x))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))  # type: ignore[no-any-return]
 
