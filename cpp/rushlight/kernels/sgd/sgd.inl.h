@@ -7,27 +7,65 @@
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
 
-template <class T>
-void sgd(const SgdParams& params, T* param, const T* grad, T* buffer, int64_t n) {
+enum class Momentum { None, First, Later };
+
+// Branches outside the loop: what is left runs at the speed of memory.
+template <bool kDecay, Momentum kMomentum, bool kNesterov, class T>
+void sgd_loop(const SgdParams& params, T* param, const T* grad, T* buffer, int64_t n) {
   using V = Vec<T>;
+  constexpr int64_t kUnroll = 4;
   const V minus_lr(static_cast<T>(-params.lr));
   const V momentum(static_cast<T>(params.momentum));
   const V undamped(static_cast<T>(1.0 - params.dampening));
   const V decay(static_cast<T>(params.weight_decay));
-  for (int64_t i = 0; i < n; i += V::kLanes) {
-    const int64_t left = n - i;
-    const V p = load_n(param + i, left);
-    V g = load_n(grad + i, left);
-    if (params.maximize) g = -g;
-    if (params.weight_decay != 0.0) g = fma(decay, p, g);
-    if (buffer != nullptr) {
-      V b = g;
-      if (!params.first_step) b = fma(undamped, g, load_n(buffer + i, left) * momentum);
-      store_n(buffer + i, b, left);
-      g = params.nesterov ? fma(momentum, b, g) : b;
+  const V sign(static_cast<T>(params.maximize ? -1 : 1));
+  const auto step = [=](V p, V g, V b, V* next) {
+    g = g * sign;
+    if constexpr (kDecay) g = fma(decay, p, g);
+    if constexpr (kMomentum != Momentum::None) {
+      *next = kMomentum == Momentum::First ? g : fma(undamped, g, b * momentum);
+      g = kNesterov ? fma(momentum, *next, g) : *next;
     }
-    store_n(param + i, fma(minus_lr, g, p), left);
+    return fma(minus_lr, g, p);
+  };
+  int64_t i = 0;
+  for (; i + kUnroll * V::kLanes <= n; i += kUnroll * V::kLanes) {
+    V next[kUnroll], result[kUnroll];
+    for (int64_t u = 0; u < kUnroll; ++u) {
+      const int64_t at = i + u * V::kLanes;
+      const V b = kMomentum == Momentum::Later ? V::load(buffer + at) : V(T(0));
+      result[u] = step(V::load(param + at), V::load(grad + at), b, &next[u]);
+    }
+    for (int64_t u = 0; u < kUnroll; ++u) {
+      if constexpr (kMomentum != Momentum::None) next[u].store(buffer + i + u * V::kLanes);
+      result[u].store(param + i + u * V::kLanes);
+    }
   }
+  for (; i < n; i += V::kLanes) {
+    const V b = kMomentum == Momentum::Later ? load_n(buffer + i, n - i) : V(T(0));
+    V next;
+    const V result = step(load_n(param + i, n - i), load_n(grad + i, n - i), b, &next);
+    if constexpr (kMomentum != Momentum::None) store_n(buffer + i, next, n - i);
+    store_n(param + i, result, n - i);
+  }
+}
+
+template <bool kDecay, class T>
+void sgd_with_decay(const SgdParams& params, T* param, const T* grad, T* buffer, int64_t n) {
+  if (buffer == nullptr) return sgd_loop<kDecay, Momentum::None, false>(params, param, grad, buffer, n);
+  if (params.first_step)
+    return params.nesterov ? sgd_loop<kDecay, Momentum::First, true>(params, param, grad, buffer, n)
+                           : sgd_loop<kDecay, Momentum::First, false>(params, param, grad, buffer, n);
+  params.nesterov ? sgd_loop<kDecay, Momentum::Later, true>(params, param, grad, buffer, n)
+                  : sgd_loop<kDecay, Momentum::Later, false>(params, param, grad, buffer, n);
+}
+
+template <class T>
+void sgd(const SgdParams& params, T* param, const T* grad, T* buffer, int64_t n) {
+  if (params.weight_decay != 0.0)
+    sgd_with_decay<true>(params, param, grad, buffer, n);
+  else
+    sgd_with_decay<false>(params, param, grad, buffer, n);
 }
 
 }  // namespace
