@@ -8,6 +8,7 @@ namespace rushlight::bindings {
 void bind_dtype(py::module_& m);
 void bind_runtime(py::module_& m);        // threads, memory, errors, source lines
 void bind_config(py::module_& m);         // compiler, instruction-set level
+void bind_autocast(py::module_& m);       // ops in a narrower type
 void bind_profiler(py::module_& m);       // what the engine does, as it does it
 TensorClass bind_tensor(py::module_& m);  // the class: geometry, memory, conversion to Python
 void bind_autograd(py::module_& m, TensorClass& tensor);

@@ -1,5 +1,6 @@
 #include <variant>
 
+#include "autocast.h"
 #include "bind.h"
 #include "rushlight/ops/folded_conv.h"
 
@@ -94,8 +95,9 @@ void bind_folded(py::module_& m) {
 void bind_conv(py::module_& m, Binder& b) {
   bind_folded(m);
   b.function(
-      "conv2d", &conv2d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
-      py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
+      "conv2d", autocast<Cast::Lower>(&conv2d), py::arg("input"), py::arg("weight"),
+      py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1,
+      py::arg("groups") = 1,
       "2-d convolution (cross-correlation) of images.\n\n"
       "Args:\n    padding: zeros on each side, as one number or (height, width); 'valid' for none; 'same' "
       "for as many as keep\n"
@@ -106,9 +108,10 @@ void bind_conv(py::module_& m, Binder& b) {
       "Raises:\n    RuntimeError: if sizes or dtypes do not match, or the kernel does not fit the padded "
       "input.\n\n"
       "Source:\n    torch.nn.functional.conv2d");
-  b.function("conv2d_fused", &conv2d_fused, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
-             py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
-             py::kw_only(), py::arg("residual") = py::none(), py::arg("relu") = false,
+  b.function("conv2d_fused", autocast<Cast::Lower>(&conv2d_fused), py::arg("input"), py::arg("weight"),
+             py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0,
+             py::arg("dilation") = 1, py::arg("groups") = 1, py::kw_only(), py::arg("residual") = py::none(),
+             py::arg("relu") = false,
              "``relu(conv2d(input, weight, bias, ...) + residual)`` in one pass over the result, for "
              "inference.\n\n"
              "It has no backward and refuses operands that require gradients, unless under ``no_grad``.\n\n"
@@ -116,15 +119,16 @@ void bind_conv(py::module_& m, Binder& b) {
              "zero.\n\n"
              "Shapes:\n    as conv2d; input ``(N, C, H, W)`` only, residual ``(N, O, H', W')``\n\n"
              "Raises:\n    RuntimeError: if sizes or dtypes do not match, or a graph would be needed.");
-  b.function("conv1d", &conv1d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
-             py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
+  b.function("conv1d", autocast<Cast::Lower>(&conv1d), py::arg("input"), py::arg("weight"),
+             py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0,
+             py::arg("dilation") = 1, py::arg("groups") = 1,
              "1-d convolution (cross-correlation) of signals.\n\n"
              "Shapes:\n    input ``(N, C, L)`` or ``(C, L)``, weight ``(O, C / groups, K)``, bias ``(O,)``, "
              "result ``(N, O, L')``\n\n"
              "Raises:\n    RuntimeError: as conv2d.\n\n"
              "Source:\n    torch.nn.functional.conv1d");
-  b.function("conv_transpose2d", &conv_transpose2d, py::arg("input"), py::arg("weight"),
-             py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0,
+  b.function("conv_transpose2d", autocast<Cast::Lower>(&conv_transpose2d), py::arg("input"),
+             py::arg("weight"), py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0,
              py::arg("output_padding") = 0, py::arg("groups") = 1, py::arg("dilation") = 1,
              "Transposed 2-d convolution: the adjoint of conv2d with the same parameters.\n\n"
              "Shapes:\n    input ``(N, C, H, W)`` or ``(C, H, W)``, weight ``(C, O / groups, KH, KW)``, bias "

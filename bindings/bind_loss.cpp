@@ -1,3 +1,4 @@
+#include "autocast.h"
 #include "bind.h"
 #include "rushlight/ops/loss.h"
 
@@ -43,24 +44,25 @@ void bind_class_losses(Binder& b) {
       "Raises:\n    IndexError: for a class that is out of range.\n    ValueError: for batch sizes that "
       "differ or another"
       " reduction.\n    RuntimeError: for other shapes and dtypes.";
-  b.function(
-      "nll_loss",
-      [](const Tensor& input, const Tensor& target, const OptionalTensor& weight, Old size_average,
-         int64_t ignore_index, Old reduce, const std::string& reduction) {
-        const auto how = ops::reduction_from(word_for(size_average, reduce, reduction));
-        return ops::nll_loss(input, target, given(weight), {ignore_index, how});
-      },
-      py::arg("input"), py::arg("target"), py::arg("weight") = py::none(),
-      py::arg("size_average") = py::none(), py::arg("ignore_index") = -100, py::arg("reduce") = py::none(),
-      py::arg("reduction") = "mean",
-      ("Negative log likelihood of log-probabilities: -weight[t] * input[t]." + about).c_str());
+  b.function("nll_loss",
+             autocast<Cast::Float32>([](const Tensor& input, const Tensor& target,
+                                        const OptionalTensor& weight, Old size_average, int64_t ignore_index,
+                                        Old reduce, const std::string& reduction) {
+               const auto how = ops::reduction_from(word_for(size_average, reduce, reduction));
+               return ops::nll_loss(input, target, given(weight), {ignore_index, how});
+             }),
+             py::arg("input"), py::arg("target"), py::arg("weight") = py::none(),
+             py::arg("size_average") = py::none(), py::arg("ignore_index") = -100,
+             py::arg("reduce") = py::none(), py::arg("reduction") = "mean",
+             ("Negative log likelihood of log-probabilities: -weight[t] * input[t]." + about).c_str());
   b.function(
       "cross_entropy",
-      [](const Tensor& input, const Tensor& target, const OptionalTensor& weight, Old size_average,
-         int64_t ignore_index, Old reduce, const std::string& reduction, double label_smoothing) {
+      autocast<Cast::Float32>([](const Tensor& input, const Tensor& target, const OptionalTensor& weight,
+                                 Old size_average, int64_t ignore_index, Old reduce,
+                                 const std::string& reduction, double label_smoothing) {
         const auto how = ops::reduction_from(word_for(size_average, reduce, reduction));
         return ops::cross_entropy(input, target, given(weight), {ignore_index, how, label_smoothing});
-      },
+      }),
       py::arg("input"), py::arg("target"), py::arg("weight") = py::none(),
       py::arg("size_average") = py::none(), py::arg("ignore_index") = -100, py::arg("reduce") = py::none(),
       py::arg("reduction") = "mean", py::arg("label_smoothing") = 0.0,
@@ -73,16 +75,15 @@ void bind_class_losses(Binder& b) {
 
 using Loss = Tensor (*)(const Tensor&, const Tensor&, ops::Reduction);
 void bind_pair_loss(Binder& b, const char* name, Loss loss, const char* formula) {
-  b.function(
-      name,
-      [loss](const Tensor& input, const Tensor& target, Old size_average, Old reduce,
-             const std::string& reduction) {
-        warn_of_broadcast(input, target);
-        return loss(input, target, ops::reduction_from(word_for(size_average, reduce, reduction)));
-      },
-      py::arg("input"), py::arg("target"), py::arg("size_average") = py::none(),
-      py::arg("reduce") = py::none(), py::arg("reduction") = "mean",
-      (std::string(formula) + kRaises).c_str());
+  b.function(name,
+             autocast<Cast::Float32>([loss](const Tensor& input, const Tensor& target, Old size_average,
+                                            Old reduce, const std::string& reduction) {
+               warn_of_broadcast(input, target);
+               return loss(input, target, ops::reduction_from(word_for(size_average, reduce, reduction)));
+             }),
+             py::arg("input"), py::arg("target"), py::arg("size_average") = py::none(),
+             py::arg("reduce") = py::none(), py::arg("reduction") = "mean",
+             (std::string(formula) + kRaises).c_str());
 }
 
 void bind_probability_losses(Binder& b) {
@@ -92,11 +93,11 @@ void bind_probability_losses(Binder& b) {
       "Raises:\n    ValueError: for shapes that differ, NaN in target, or another reduction.";
   b.function(
       "binary_cross_entropy",
-      [](const Tensor& input, const Tensor& target, const OptionalTensor& weight, Old size_average,
-         Old reduce, const std::string& reduction) {
+      autocast<Cast::Float32>([](const Tensor& input, const Tensor& target, const OptionalTensor& weight,
+                                 Old size_average, Old reduce, const std::string& reduction) {
         return ops::binary_cross_entropy(input, target, given(weight),
                                          ops::reduction_from(word_for(size_average, reduce, reduction)));
-      },
+      }),
       py::arg("input"), py::arg("target"), py::arg("weight") = py::none(),
       py::arg("size_average") = py::none(), py::arg("reduce") = py::none(), py::arg("reduction") = "mean",
       ("-(y log p + (1 - y) log(1 - p)) with logarithms no smaller than -100." + about +
@@ -104,12 +105,13 @@ void bind_probability_losses(Binder& b) {
           .c_str());
   b.function(
       "binary_cross_entropy_with_logits",
-      [](const Tensor& input, const Tensor& target, const OptionalTensor& weight, Old size_average,
-         Old reduce, const std::string& reduction, const OptionalTensor& pos_weight) {
+      autocast<Cast::Float32>([](const Tensor& input, const Tensor& target, const OptionalTensor& weight,
+                                 Old size_average, Old reduce, const std::string& reduction,
+                                 const OptionalTensor& pos_weight) {
         return ops::binary_cross_entropy_with_logits(
             input, target, given(weight), given(pos_weight),
             ops::reduction_from(word_for(size_average, reduce, reduction)));
-      },
+      }),
       py::arg("input"), py::arg("target"), py::arg("weight") = py::none(),
       py::arg("size_average") = py::none(), py::arg("reduce") = py::none(), py::arg("reduction") = "mean",
       py::arg("pos_weight") = py::none(),
@@ -125,25 +127,24 @@ void bind_loss(Binder& b) {
   bind_class_losses(b);
   bind_pair_loss(b, "mse_loss", &ops::mse_loss, "Squared difference.");
   bind_pair_loss(b, "l1_loss", &ops::l1_loss, "Absolute difference.");
-  b.function(
-      "smooth_l1_loss",
-      [](const Tensor& input, const Tensor& target, Old size_average, Old reduce,
-         const std::string& reduction, double beta) {
-        warn_of_broadcast(input, target);
-        return ops::smooth_l1_loss(input, target,
-                                   ops::reduction_from(word_for(size_average, reduce, reduction)), beta);
-      },
-      py::arg("input"), py::arg("target"), py::arg("size_average") = py::none(),
-      py::arg("reduce") = py::none(), py::arg("reduction") = "mean", py::arg("beta") = 1.0,
-      (std::string("0.5 d^2 / beta where |d| < beta, else |d| - 0.5 beta.") + kRaises).c_str());
-  b.function(
-      "huber_loss",
-      [](const Tensor& input, const Tensor& target, const std::string& reduction, double delta) {
-        warn_of_broadcast(input, target);
-        return ops::huber_loss(input, target, ops::reduction_from(reduction), delta);
-      },
-      py::arg("input"), py::arg("target"), py::arg("reduction") = "mean", py::arg("delta") = 1.0,
-      (std::string("0.5 d^2 where |d| < delta, else delta (|d| - 0.5 delta).") + kRaises).c_str());
+  b.function("smooth_l1_loss",
+             autocast<Cast::Float32>([](const Tensor& input, const Tensor& target, Old size_average,
+                                        Old reduce, const std::string& reduction, double beta) {
+               warn_of_broadcast(input, target);
+               return ops::smooth_l1_loss(
+                   input, target, ops::reduction_from(word_for(size_average, reduce, reduction)), beta);
+             }),
+             py::arg("input"), py::arg("target"), py::arg("size_average") = py::none(),
+             py::arg("reduce") = py::none(), py::arg("reduction") = "mean", py::arg("beta") = 1.0,
+             (std::string("0.5 d^2 / beta where |d| < beta, else |d| - 0.5 beta.") + kRaises).c_str());
+  b.function("huber_loss",
+             autocast<Cast::Float32>(
+                 [](const Tensor& input, const Tensor& target, const std::string& reduction, double delta) {
+                   warn_of_broadcast(input, target);
+                   return ops::huber_loss(input, target, ops::reduction_from(reduction), delta);
+                 }),
+             py::arg("input"), py::arg("target"), py::arg("reduction") = "mean", py::arg("delta") = 1.0,
+             (std::string("0.5 d^2 where |d| < delta, else delta (|d| - 0.5 delta).") + kRaises).c_str());
   bind_probability_losses(b);
 }
 

@@ -1,3 +1,4 @@
+#include "autocast.h"
 #include "bind.h"
 #include "return_types.h"
 #include "rushlight/ops/arithmetic.h"
@@ -98,8 +99,9 @@ void bind_reduce(Binder& b) {
   b.both("mean", over_dims_as<&ops::mean>, py::arg("dim") = py::none(), py::arg("keepdim") = false,
          py::kw_only(), py::arg("dtype") = py::none(),
          text("Mean of floating values; NaN of nothing.").c_str());
-  b.both("prod", &ops::prod, py::arg("dim") = py::none(), py::arg("keepdim") = false, py::kw_only(),
-         py::arg("dtype") = py::none(), text("Product; of one dimension or of all elements.").c_str());
+  b.both("prod", autocast<Cast::Float32>(&ops::prod), py::arg("dim") = py::none(), py::arg("keepdim") = false,
+         py::kw_only(), py::arg("dtype") = py::none(),
+         text("Product; of one dimension or of all elements.").c_str());
   b.both("any", over_dims<&ops::any>, py::arg("dim") = py::none(), py::arg("keepdim") = false,
          text("Whether any element is nonzero.").c_str());
   b.both("all", over_dims<&ops::all>, py::arg("dim") = py::none(), py::arg("keepdim") = false,

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
   bind_config(m);
   bind_profiler(m);
   bind_dtype(m);
+  bind_autocast(m);
   Binder b{m.def_submodule("ops", "Every op, as a function."), bind_tensor(m)};
   bind_autograd(m, b.tensor);
   bind_function(m);

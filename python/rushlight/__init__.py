@@ -18,6 +18,7 @@ from . import _openmp as _openmp  # first: it loads the engine  # isort: skip
 from . import __config__ as __config__
 from . import _core
 from . import _tensor as _tensor
+from . import amp as amp
 from . import autograd as autograd  # after the ops, which it uses
 from . import cuda as cuda
 from . import hub as hub
@@ -38,6 +39,11 @@ from ._number_info import finfo as finfo
 from ._number_info import iinfo as iinfo
 from ._size import Size as Size
 from ._tensor_str import set_printoptions as set_printoptions
+from .amp import autocast as autocast
+from .amp import get_autocast_dtype as get_autocast_dtype
+from .amp import is_autocast_enabled as is_autocast_enabled
+from .amp import set_autocast_dtype as set_autocast_dtype
+from .amp import set_autocast_enabled as set_autocast_enabled
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad

@@ -95,6 +95,18 @@ def test_many_parameters_at_once_are_as_one_by_one(threads: int) -> None:
     run_all([], [], 1, setting)
 
 
+@pytest.mark.parametrize("dtype", [rushlight.bfloat16, rushlight.float16], ids=str)
+def test_half_precision_is_computed_in_float32(dtype: Any) -> None:
+    rng = np.random.default_rng(2)
+    param, grad = (rushlight.tensor(rng.standard_normal((5, 13))).to(dtype) for _ in range(2))
+    exact, slope = param.float(), grad.float()
+    setting = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
+    run(param, grad, 1, setting)
+    run(exact, slope, 1, setting)
+    assert param.dtype == dtype
+    assert rushlight.equal(param, exact.to(dtype))
+
+
 def test_parameters_that_share_memory_are_stepped_in_turn() -> None:
     both = rushlight.tensor([1.0, 2.0])
     ones = rushlight.ones(2)
@@ -111,5 +123,5 @@ def test_refuses_what_does_not_fit() -> None:
         step([param], [param.clone()], [], lr=0.1, momentum=0.9)
     with pytest.raises(RuntimeError, match="1 parameters and 0 gradients"):
         step([param], [], [], lr=0.1)
-    with pytest.raises(RuntimeError, match="float32 or float64"):
+    with pytest.raises(RuntimeError, match="expected a floating parameter, got int64"):
         step([rushlight.tensor([1])], [rushlight.tensor([1])], [], lr=0.1)

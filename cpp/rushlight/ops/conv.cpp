@@ -44,10 +44,16 @@ Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams&
                    const char* name = "ConvolutionBackwardBackward0");
 Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p);
 
+// 16-bit floats are computed in float32, and rounded once.
+bool computed_in_float32(DType dtype) { return dtype == DType::Float16 || dtype == DType::BFloat16; }
+Tensor wide(const Tensor& tensor) { return tensor.defined() ? to(tensor, DType::Float32) : tensor; }
+
 // The values alone: relu(conv(input, weight) + bias + residual), the parts asked for.
 Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
                       bool relu, const Conv2dParams& p) {
   const autograd::GradModeGuard no_grad(false);
+  if (computed_in_float32(input.dtype()))
+    return to(forward_values(wide(input), wide(weight), wide(bias), wide(residual), relu, p), input.dtype());
   Tensor out = Tensor::empty_channels_last(result_sizes(p), input.dtype());
   const Tensor plain_weight = contiguous(weight);
   const Tensor plain_bias = bias.defined() ? contiguous(bias) : bias;
@@ -80,19 +86,24 @@ Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, co
   return out;
 }
 
-Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams& p, const char* name) {
+Tensor grad_source_values(const Tensor& grad, const Tensor& weight, const Conv2dParams& p) {
+  const autograd::GradModeGuard no_grad(false);
+  if (computed_in_float32(grad.dtype()))
+    return to(grad_source_values(wide(grad), wide(weight), p), grad.dtype());
   Tensor out = Tensor::empty_channels_last(source_sizes(p), grad.dtype());
-  {
-    const autograd::GradModeGuard no_grad(false);
-    const Tensor plain_weight = contiguous(weight);
-    const Access from = grad.access(), to = out.access();
-    const HeavyWork heavy(p.work());
-    dispatch_kernel(grad.dtype(), "conv2d", [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), plain_weight.data<T>(),
-                                  reinterpret_cast<T*>(to.data));
-    });
-  }
+  const Tensor plain_weight = contiguous(weight);
+  const Access from = grad.access(), to = out.access();
+  const HeavyWork heavy(p.work());
+  dispatch_kernel(grad.dtype(), "conv2d", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), plain_weight.data<T>(),
+                                reinterpret_cast<T*>(to.data));
+  });
+  return out;
+}
+
+Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams& p, const char* name) {
+  Tensor out = grad_source_values(grad, weight, p);
   if (!autograd::recording(grad, weight)) return out;
   autograd::record(
       out, name, {grad, weight},
@@ -104,16 +115,22 @@ Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams&
   return out;
 }
 
-Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
+Tensor grad_weight_values(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
+  const autograd::GradModeGuard no_grad(false);
+  if (computed_in_float32(input.dtype()))
+    return to(grad_weight_values(wide(input), wide(grad), p), input.dtype());
   Tensor out = Tensor::empty(weight_sizes(p), input.dtype());
-  {
-    const Access from = input.access(), arrived = grad.access();
-    const HeavyWork heavy(p.work());
-    dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      kernels::conv2d_grad_weight<T>(p, view_of<T>(from, input), view_of<T>(arrived, grad), out.data<T>());
-    });
-  }
+  const Access from = input.access(), arrived = grad.access();
+  const HeavyWork heavy(p.work());
+  dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    kernels::conv2d_grad_weight<T>(p, view_of<T>(from, input), view_of<T>(arrived, grad), out.data<T>());
+  });
+  return out;
+}
+
+Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
+  Tensor out = grad_weight_values(input, grad, p);
   if (!autograd::recording(input, grad)) return out;
   autograd::record(
       out, "ConvolutionBackwardBackward0", {input, grad},
@@ -123,14 +140,6 @@ Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& 
                 node.needs(1) ? forward(node.saved(0), second, Tensor(), p) : Tensor()};
       });
   return out;
-}
-
-// 16-bit floats are computed in float32.
-template <class F>
-Tensor in_float32(const Tensor& input, const Tensor& weight, const Tensor& bias, F&& f) {
-  if (input.dtype() != DType::Float16 && input.dtype() != DType::BFloat16) return f(input, weight, bias);
-  const Tensor wide_bias = bias.defined() ? to(bias, DType::Float32) : bias;
-  return to(f(to(input, DType::Float32), to(weight, DType::Float32), wide_bias), input.dtype());
 }
 
 void check_operands(const Tensor& input, const Tensor& weight, const Tensor& bias, int64_t out_channels,
@@ -192,8 +201,7 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
                   to_string(input.sizes()), ", weight ", to_string(weight.sizes()));
   if (input.dim() == 3) return squeeze(conv2d(unsqueeze(input, 0), weight, bias, o), Dims{0});
   const Conv2dParams p = checked_params(input, weight, bias, o);
-  return in_float32(input, weight, bias,
-                    [&](const Tensor& x, const Tensor& w, const Tensor& b) { return forward(x, w, b, p); });
+  return forward(input, weight, bias, p);
 }
 
 Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
@@ -209,11 +217,7 @@ Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const Tensor& bia
       "conv2d_fused: residual must have the result's shape and dtype, ", to_string(result_sizes(p)), " ",
       dtype_name(input.dtype()), ", got ",
       residual.defined() ? str(to_string(residual.sizes()), " ", dtype_name(residual.dtype())) : "");
-  const bool half = input.dtype() == DType::Float16 || input.dtype() == DType::BFloat16;
-  const Tensor added = half && residual.defined() ? to(residual, DType::Float32) : residual;
-  return in_float32(input, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
-    return forward_values(x, w, b, added, relu, p);
-  });
+  return forward_values(input, weight, bias, residual, relu, p);
 }
 
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
@@ -269,10 +273,11 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor&
   // Output padding beyond the stride (allowed up to the dilation) belongs to pixels no tap reaches.
   p.pad_h_end = (input.size(2) - 1) * o.stride_h + o.dilation_h * (p.kernel_h - 1) + 1 - p.in_h - p.pad_h;
   p.pad_w_end = (input.size(3) - 1) * o.stride_w + o.dilation_w * (p.kernel_w - 1) + 1 - p.in_w - p.pad_w;
-  return in_float32(input, weight, bias, [&](const Tensor& x, const Tensor& w, const Tensor& b) {
-    const Tensor out = grad_source(x, w, p, "ConvolutionBackward0");
-    return b.defined() ? add(out, reshape(b, {1, b.size(0), 1, 1})) : out;
-  });
+  const char* const name = "ConvolutionBackward0";
+  if (!bias.defined()) return grad_source(input, weight, p, name);
+  const Tensor row = reshape(bias, {1, bias.size(0), 1, 1});
+  if (!computed_in_float32(input.dtype())) return add(grad_source(input, weight, p, name), row);
+  return to(add(grad_source(wide(input), wide(weight), p, name), wide(row)), input.dtype());
 }
 
 }  // namespace rushlight::ops

@@ -132,8 +132,13 @@ Tensor sum_with_product(const Tensor& input, const Tensor& a, const Tensor& b, c
   RUSHLIGHT_CHECK(input.dtype() == a.dtype(), op, ": input and matrices must have the same dtype, got ",
                   dtype_name(input.dtype()), " and ", dtype_name(a.dtype()));
   const autograd::GradModeGuard no_grad(false);
+  if (computed_in_float32(a.dtype())) {  // rounded once, at the end
+    const Tensor wide = sum_with_product(to(input, DType::Float32), to(a, DType::Float32),
+                                         to(b, DType::Float32), sizes, s, op);
+    return to(wide, a.dtype());
+  }
   const Tensor spread = expand(input, sizes);
-  if (s.alpha != 1 || (s.beta != 1 && s.beta != 0) || computed_in_float32(a.dtype())) {
+  if (s.alpha != 1 || (s.beta != 1 && s.beta != 0)) {
     const Tensor rest = scaled(product(a, b, sizes, op), s.alpha);
     return s.beta == 0 ? rest : add(scaled(spread, s.beta), rest);
   }

@@ -13,15 +13,19 @@ bool same_order(const Tensor& a, const Tensor& b) {
   return a.is_contiguous() && b.is_contiguous() && a.is_channels_last() == b.is_channels_last();
 }
 
-// A tensor as the kernel sees it: itself, or a copy in the parameter's memory order.
+// 16-bit floats are computed in float32.
+DType computed_as(DType dtype) { return dtype == DType::Float64 ? DType::Float64 : DType::Float32; }
+
+// A tensor as the kernel sees it: itself, or a copy in the parameter's memory order and the kernel's type.
 struct Operand {
   Operand(const Tensor& given_, const Tensor& param) : given(given_), tensor(given_) {
-    if (same_order(given, param)) {
+    const DType dtype = computed_as(param.dtype());
+    if (dtype == param.dtype() && same_order(given, param)) {
       access = tensor.access();
       return;
     }
-    tensor = param.is_channels_last() ? Tensor::empty_channels_last(param.sizes(), param.dtype())
-                                      : Tensor::empty(param.sizes(), param.dtype());
+    tensor = param.is_channels_last() ? Tensor::empty_channels_last(param.sizes(), dtype)
+                                      : Tensor::empty(param.sizes(), dtype);
     copy_into(tensor, given);
     access = tensor.access();
   }
@@ -37,8 +41,7 @@ struct Operand {
 
 void check(const Tensor& param, const Tensor& grad, const Tensor& buffer) {
   const DType dtype = param.dtype();
-  RUSHLIGHT_CHECK(dtype == DType::Float32 || dtype == DType::Float64,
-                  "sgd_step_: expected a float32 or float64 parameter, got ", dtype_name(dtype));
+  RUSHLIGHT_CHECK(is_floating(dtype), "sgd_step_: expected a floating parameter, got ", dtype_name(dtype));
   RUSHLIGHT_CHECK(grad.sizes() == param.sizes() && grad.dtype() == dtype,
                   "sgd_step_: grad must look like param (", to_string(param.sizes()), ", ", dtype_name(dtype),
                   "), got ", to_string(grad.sizes()), ", ", dtype_name(grad.dtype()));
@@ -52,7 +55,7 @@ void step(DType dtype, const std::vector<Operand>& params, const std::vector<Ope
           const std::vector<Operand>& buffers, const kernels::SgdParams& setting) {
   std::vector<kernels::SgdItem> items;
   for (size_t i = 0; i < params.size(); ++i)
-    if (params[i].given.dtype() == dtype)
+    if (params[i].tensor.dtype() == dtype)
       items.push_back({params[i].access.data, grads[i].access.data,
                        buffers.empty() ? nullptr : buffers[i].access.data, params[i].given.numel()});
   if (!items.empty()) kernels::sgd_step(dtype, setting, items.data(), static_cast<int64_t>(items.size()));

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 
+from .. import _core
 from .._core import Tensor, ops
 
 
@@ -120,6 +121,7 @@ def kl_div(
     reduction = reduction_of(size_average, reduce, reduction)
     if reduction not in ("mean", "batchmean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
+    input, target = _core._autocast(input, lower=False), _core._autocast(target, lower=False)
     if log_target:
         loss = ops.exp(target) * (target - input)
     else:

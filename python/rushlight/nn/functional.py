@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from .. import _core
 from .._core import Tensor, ops
 from .._core.ops import (
     adaptive_avg_pool2d,
@@ -114,6 +115,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Raises:
         RuntimeError: the number of slopes does not fit.
     """
+    input, weight = _core._autocast(input, lower=True), _core._autocast(weight, lower=True)
     channels = input.shape[1] if input.dim() > 1 else 1
     if weight.dim() > 1 or weight.numel() not in (1, channels):
         raise RuntimeError(
