@@ -76,5 +76,29 @@ TEST(Softmax, SixteenBitAndDouble) {
   EXPECT_NEAR(dst[1], 0.75, 1e-15);
 }
 
+TEST(Softmax, CrossEntropyBackwardIsTheTwoStepsInOne) {
+  for (const int64_t n : {1, 10, 33, 1000}) {
+    const int64_t rows = 37;
+    const auto logits = normal(rows * n, 2.0f);
+    everywhere([&] {
+      std::vector<float> log_probs(logits.size()), two(logits.size()), one(logits.size());
+      std::vector<int64_t> target(static_cast<size_t>(rows), -100);
+      std::vector<double> scale(static_cast<size_t>(rows), 0.0);
+      std::vector<float> grad(logits.size(), 0.0f);
+      for (int64_t r = 0; r < rows; r += 2) {  // the others are ignored
+        const auto at = static_cast<size_t>(r);
+        target[at] = r % n, scale[at] = 0.1 * static_cast<double>(r + 1);
+        grad[static_cast<size_t>(r * n + target[at])] = -static_cast<float>(scale[at]);
+      }
+      const SoftmaxParams params{DType::Float32, true, rows, n, 1};
+      softmax(params, logits.data(), log_probs.data());
+      softmax_backward(params, grad.data(), log_probs.data(), two.data());
+      cross_entropy_backward(DType::Float32, rows, n, log_probs.data(), target.data(), scale.data(),
+                             one.data());
+      for (size_t i = 0; i < one.size(); ++i) ASSERT_NEAR(one[i], two[i], 1e-6);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace rushlight::kernels

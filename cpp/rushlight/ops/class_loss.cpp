@@ -1,9 +1,11 @@
 // Losses of class indices and class probabilities.
 #include <cmath>
+#include <vector>
 
 #include "rushlight/autograd/grad_arithmetic.h"
 #include "rushlight/autograd/record.h"
 #include "rushlight/kernels/nll/nll.h"
+#include "rushlight/kernels/softmax/softmax.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/comparison.h"
 #include "rushlight/ops/copy.h"
@@ -84,11 +86,58 @@ struct NllSetting {
   Dims sizes;  // of the log-probabilities
   int64_t ignore_index;
   Reduction reduction;
+  bool own_log_probs = false;  // they are a log_softmax nobody else uses: the two run backward as one
 };
 
 // The loss is linear in the log-probabilities: its gradient's gradient is the loss again.
 Tensor nll_backward(const Tensor& grad, const Tensor& target, const Tensor& weight, const NllSetting& setting,
                     double total_weight);
+
+class NllNode : public Node {
+ public:
+  NllNode(const NllSetting& setting, double total_weight)
+      : Node(setting.sizes.size() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", 1),
+        setting_(setting),
+        total_weight_(total_weight) {}
+
+  Grads apply(Grads& grads) override {
+    if (!grads[0].defined()) return Grads(1);
+    const Tensor target = saved(0);
+    return {nll_backward(grads[0], target, has_saved(1) ? saved(1) : Tensor(), setting_, total_weight_)};
+  }
+
+  Node* merges_with() override {
+    const bool rows = setting_.own_log_probs && setting_.sizes.size() <= 2;
+    return rows && (results[0].dtype == DType::Float32 || results[0].dtype == DType::Float64)
+               ? next[0].node.get()
+               : nullptr;
+  }
+  Grads apply_merged(Grads& grads) override {
+    if (!grads[0].defined()) return Grads(1);
+    const Tensor target = saved(0), weight = has_saved(1) ? saved(1) : Tensor();
+    const Tensor log_probs = contiguous(next[0].node->saved(0));
+    const DType dtype = log_probs.dtype();
+    const auto params = params_for(setting_.sizes, dtype, target, weight, setting_.ignore_index);
+    const Tensor grad = contiguous(to(grads[0], DType::Float64));
+    const bool single = setting_.reduction != Reduction::None;
+    const double divisor = setting_.reduction == Reduction::Mean ? total_weight_ : 1.0;
+    const Tensor factors = weight.defined() ? to(weight, DType::Float64) : weight;
+    std::vector<double> scale(static_cast<size_t>(params.batch));
+    for (int64_t n = 0; n < params.batch; ++n) {
+      if (params.target[n] == setting_.ignore_index) continue;
+      const double factor = weight.defined() ? factors.data<double>()[params.target[n]] : 1.0;
+      scale[static_cast<size_t>(n)] = factor * grad.data<double>()[single ? 0 : n] / divisor;
+    }
+    Tensor out = Tensor::empty(setting_.sizes, dtype);
+    kernels::cross_entropy_backward(dtype, params.batch, params.classes, log_probs.raw_data(), params.target,
+                                    scale.data(), out.raw_data());
+    return {out};
+  }
+
+ private:
+  NllSetting setting_;
+  double total_weight_;
+};
 
 Tensor nll(const Tensor& input, const Tensor& target, const Tensor& weight, const NllSetting& setting) {
   const Tensor plain = [&] {
@@ -103,13 +152,12 @@ Tensor nll(const Tensor& input, const Tensor& target, const Tensor& weight, cons
   if (!none)
     out = Tensor::scalar(setting.reduction == Reduction::Mean ? sums.loss / sums.weight : sums.loss,
                          input.dtype());
-  if (autograd::recording(input))
-    autograd::record(out, input.dim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", {input},
-                     {target, weight},
-                     [setting, total = sums.weight](Node& node, const Tensor& grad) -> Grads {
-                       const Tensor weights = node.has_saved(1) ? node.saved(1) : Tensor();
-                       return {nll_backward(grad, node.saved(0), weights, setting, total)};
-                     });
+  if (autograd::recording(input)) {
+    auto node = autograd::make_node<NllNode>(setting, sums.weight);
+    autograd::detail::connect(*node, input);
+    autograd::set_saved(*node, {target, weight});
+    autograd::detail::attach(out, std::move(node), 0);
+  }
   return out;
 }
 
@@ -133,13 +181,14 @@ Tensor nll_backward(const Tensor& grad, const Tensor& target, const Tensor& weig
 }
 
 Tensor class_loss(const char* op, const Tensor& input, const Tensor& target, const Tensor& weight,
-                  const ClassLossOptions& options) {
+                  const ClassLossOptions& options, bool own_log_probs = false) {
   RUSHLIGHT_CHECK_AS(NotImplementedError, is_floating(input.dtype()), op, ": not implemented for ",
                      dtype_name(input.dtype()));
   check_weight(op, input, weight);
   const Tensor classes = checked_target(op, input, target, options.ignore_index);
   const Tensor weights = weight.defined() ? contiguous(autograd::detach(weight)) : weight;
-  return nll(input, classes, weights, {input.sizes(), options.ignore_index, options.reduction});
+  return nll(input, classes, weights,
+             {input.sizes(), options.ignore_index, options.reduction, own_log_probs});
 }
 
 // weight (C) shaped to broadcast against input.
@@ -228,7 +277,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
   RUSHLIGHT_CHECK(input.dim() > 0, "cross_entropy: input must have a class dimension, got a 0-d tensor");
   const Tensor log_probs = log_softmax(input, input.dim() == 1 ? 0 : 1);
   if (options.label_smoothing > 0.0) return smoothed_loss(log_probs, target, weight, options);
-  return class_loss("cross_entropy", log_probs, target, weight, options);
+  return class_loss("cross_entropy", log_probs, target, weight, options, true);
 }
 
 }  // namespace rushlight::ops

@@ -112,4 +112,26 @@ void softmax_backward(const SoftmaxParams& params, const void* grad_dst, const v
   });
 }
 
+void cross_entropy_backward(DType dtype, int64_t rows, int64_t n, const void* log_probs,
+                            const int64_t* target, const double* scale, void* grad_src) {
+  if (rows == 0 || n == 0) return;
+  HeavyWork scope(rows * n * 2);
+  const auto run = [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(log_probs);
+    T* to = static_cast<T*>(grad_src);
+    const auto row = softmax_table<T>().exp_scaled;
+    parallel_for(rows, std::max<int64_t>(1, 16384 / n), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const T factor = static_cast<T>(scale[r]);
+        row(from + r * n, factor, to + r * n, n);
+        if (factor != T(0)) to[r * n + target[r]] -= factor;
+      }
+    });
+  };
+  if (dtype == DType::Float32) return run(TypeTag<float>{});
+  RUSHLIGHT_INTERNAL_ASSERT(dtype == DType::Float64, "cross_entropy_backward of ", dtype_name(dtype));
+  run(TypeTag<double>{});
+}
+
 }  // namespace rushlight::kernels

@@ -20,4 +20,10 @@ void softmax(const SoftmaxParams& params, const void* src, void* dst);
 // `dst` is the result of the forward pass.
 void softmax_backward(const SoftmaxParams& params, const void* grad_dst, const void* dst, void* grad_src);
 
+// The gradient of sum over rows of -scale[row] * log_softmax(x)[target[row]] in one pass:
+// grad_src = exp(log_probs) * scale, less scale at the target. Contiguous (rows, n) of float32 or float64; a
+// row of scale 0 may have any target.
+void cross_entropy_backward(DType dtype, int64_t rows, int64_t n, const void* log_probs,
+                            const int64_t* target, const double* scale, void* grad_src);
+
 }  // namespace rushlight::kernels

@@ -110,8 +110,15 @@ void log_softmax_backward(const T* grad_dst, const T* dst, T* grad_src, int64_t 
 }
 
 template <class T>
+void exp_scaled(const T* dst, T factor, T* grad_src, int64_t n) {
+  using V = Vec<T>;
+  for (int64_t i = 0; i < n; i += V::kLanes)
+    store_n(grad_src + i, exp_nonpositive(load_n(dst + i, n - i)) * V(factor), n - i);
+}
+
+template <class T>
 constexpr SoftmaxTable<T> make_softmax_table() {
-  return {softmax<T>, log_softmax<T>, softmax_backward<T>, log_softmax_backward<T>};
+  return {softmax<T>, log_softmax<T>, softmax_backward<T>, log_softmax_backward<T>, exp_scaled<T>};
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ struct SoftmaxTable {
   void (*log_softmax)(const T* src, T* dst, int64_t n, T max);
   void (*softmax_backward)(const T* grad_dst, const T* dst, T* grad_src, int64_t n);
   void (*log_softmax_backward)(const T* grad_dst, const T* dst, T* grad_src, int64_t n);
+  // grad_src = exp(dst) * factor
+  void (*exp_scaled)(const T* dst, T factor, T* grad_src, int64_t n);
 };
 
 namespace generic {
