@@ -139,10 +139,14 @@ void bind_runtime(py::module_& m) {
         result["allocated_bytes"] = stats.allocated_bytes;
         result["peak_allocated_bytes"] = stats.peak_allocated_bytes;
         result["cached_bytes"] = stats.cached_bytes;
+        result["reserved_bytes"] = stats.allocated_bytes + stats.cached_bytes;
+        result["peak_reserved_bytes"] = stats.peak_reserved_bytes;
         result["allocation_count"] = stats.allocation_count;
         return result;
       },
-      "Bytes held by tensors now and at most, bytes kept for reuse, and the number of allocations.");
+      "Memory of tensors, in bytes: allocated (held now) and its peak, cached (freed, kept for reuse), "
+      "reserved\n"
+      "(both) and its peak; and the number of allocations so far.");
   m.def("reset_peak_memory_stats", &reset_peak_memory_stats, "Starts the maximum anew.");
   m.def("empty_cache", &empty_cache, "Gives memory kept for reuse back to the system.");
 }

@@ -55,6 +55,7 @@ struct Pool {
   std::atomic<int64_t> allocated{0};
   std::atomic<int64_t> peak{0};
   std::atomic<int64_t> cached{0};
+  std::atomic<int64_t> peak_reserved{0};
   std::atomic<int64_t> count{0};
 };
 
@@ -149,6 +150,14 @@ bool push_cached(Pool& p, void* block, size_t size) {
 
 }  // namespace
 
+namespace {
+void raise_to(std::atomic<int64_t>& maximum, int64_t value) {
+  int64_t known = maximum.load(std::memory_order_relaxed);
+  while (value > known && !maximum.compare_exchange_weak(known, value, std::memory_order_relaxed)) {
+  }
+}
+}  // namespace
+
 void* allocate(size_t nbytes) {
   Pool& p = pool();
   RUSHLIGHT_CHECK(nbytes < (size_t{1} << 46),  // more than a process can address
@@ -156,7 +165,8 @@ void* allocate(size_t nbytes) {
   const size_t size = rounded_size(nbytes);
   const auto bytes = static_cast<int64_t>(size);
   void* block = pop_cached(p, size);
-  if (block != nullptr) {
+  const bool fresh = block == nullptr;
+  if (!fresh) {
     p.cached.fetch_sub(bytes, std::memory_order_relaxed);
   } else {
     block = system_allocate(size);
@@ -169,9 +179,8 @@ void* allocate(size_t nbytes) {
   }
   p.count.fetch_add(1, std::memory_order_relaxed);
   const int64_t now = p.allocated.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  int64_t peak = p.peak.load(std::memory_order_relaxed);
-  while (now > peak && !p.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  raise_to(p.peak, now);
+  if (fresh) raise_to(p.peak_reserved, now + p.cached.load(std::memory_order_relaxed));
   return block;
 }
 
@@ -194,12 +203,13 @@ void deallocate(void* block, size_t nbytes) noexcept {
 
 MemoryStats memory_stats() {
   const Pool& p = pool();
-  return {p.allocated.load(), p.peak.load(), p.cached.load(), p.count.load()};
+  return {p.allocated.load(), p.peak.load(), p.cached.load(), p.peak_reserved.load(), p.count.load()};
 }
 
 void reset_peak_memory_stats() {
   Pool& p = pool();
   p.peak.store(p.allocated.load());
+  p.peak_reserved.store(p.allocated.load() + p.cached.load());
 }
 
 void empty_cache() {

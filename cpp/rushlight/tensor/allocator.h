@@ -16,6 +16,7 @@ struct MemoryStats {
   int64_t allocated_bytes;       // held by tensors now
   int64_t peak_allocated_bytes;  // maximum of that since start or reset
   int64_t cached_bytes;          // freed, kept for reuse
+  int64_t peak_reserved_bytes;   // maximum of allocated and cached together since start or reset
   int64_t allocation_count;      // calls of allocate so far
 };
 MemoryStats memory_stats();
