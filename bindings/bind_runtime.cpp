@@ -9,6 +9,7 @@
 #include "rushlight/base/cpu.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/source_location.h"
+#include "rushlight/ops/matmul.h"
 #include "rushlight/tensor/allocator.h"
 
 namespace rushlight::bindings {
@@ -118,6 +119,21 @@ std::string describe(const SourceLocation& location) {
   return text;
 }
 
+// In the order of ops::MatmulPrecision.
+constexpr const char* kPrecisions[] = {"highest", "high", "medium"};
+
+void set_precision(const py::object& precision) {
+  RUSHLIGHT_CHECK(py::isinstance<py::str>(precision), "set_float32_matmul_precision expects a str, but got ",
+                  Py_TYPE(precision.ptr())->tp_name);
+  const auto word = precision.cast<std::string>();
+  for (int i = 0; i < 3; ++i)
+    if (word == kPrecisions[i])
+      return ops::set_float32_matmul_precision(static_cast<ops::MatmulPrecision>(i));
+  const std::string text = str("set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got '",
+                               word, "'; nothing was changed");
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+}
+
 }  // namespace
 
 void bind_runtime(py::module_& m) {
@@ -131,6 +147,19 @@ void bind_runtime(py::module_& m) {
   m.def(
       "set_num_threads", [](int64_t count) { set_num_threads(count); }, py::arg("num_threads"),
       "Sets the number of threads an op may use.\n\nRaises:\n    ValueError: unless it is 1 or more.");
+  m.def(
+      "get_float32_matmul_precision",
+      [] { return kPrecisions[static_cast<int>(ops::get_float32_matmul_precision())]; },
+      "``'highest'``, ``'high'`` or ``'medium'``: see set_float32_matmul_precision.\n\n"
+      "Source:\n    torch.get_float32_matmul_precision");
+  m.def("set_float32_matmul_precision", &set_precision, py::arg("precision"),
+        "Sets how exact float32 matrix products and convolutions are, for all threads.\n\n"
+        "It matters on CPUs with bfloat16 tiles (AMX); elsewhere all are float32.\n\n"
+        "Args:\n    precision: ``'highest'`` (default) is float32; ``'high'`` keeps 16 bits of every factor, "
+        "``'medium'`` the 8 bits\n        of bfloat16, both summed in float32. As in PyTorch, another word "
+        "changes nothing and warns.\n\n"
+        "Raises:\n    RuntimeError: unless it is a str.\n\n"
+        "Source:\n    torch.set_float32_matmul_precision");
   m.def(
       "memory_stats",
       [] {

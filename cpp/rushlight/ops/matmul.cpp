@@ -5,6 +5,7 @@
 #include "rushlight/autograd/record.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/gemm/split.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/view.h"
@@ -297,6 +298,13 @@ Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scales s
   check_expands(input, sizes, "addmv");
   return recorded_sum(sum_with_product(input, mat, vec, sizes, scales, "addmv"), "AddmvBackward0", input, mat,
                       vec, scales, kMv);
+}
+
+void set_float32_matmul_precision(MatmulPrecision precision) {
+  kernels::set_split_parts(3 - static_cast<int>(precision));
+}
+MatmulPrecision get_float32_matmul_precision() {
+  return static_cast<MatmulPrecision>(3 - kernels::split_parts());
 }
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {

@@ -24,4 +24,10 @@ Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scales s
 // (..., in) (out, in) -> (..., out), plus bias (out,) unless undefined.
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
 
+// How exact float32 products of matrices and convolutions are on CPUs with bfloat16 tiles; elsewhere all are
+// float32: Highest float32, High 16 bits of each factor, Medium the 8 bits of bfloat16. Sums are float32.
+enum class MatmulPrecision { Highest, High, Medium };
+void set_float32_matmul_precision(MatmulPrecision precision);
+MatmulPrecision get_float32_matmul_precision();
+
 }  // namespace rushlight::ops

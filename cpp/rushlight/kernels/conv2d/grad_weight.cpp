@@ -149,7 +149,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   }
   trace::note_kernel(sum.kernel.name);
   if constexpr (std::is_same_v<T, float>)
-    if (sum.kernel.split != nullptr) {
+    if (sum.kernel.split) {
       if (!split_grad_weight_fits(p))
         trace::note_refused("tiles: too few channels or pixels");
       else if (split_grad_weight(p, src, grad_dst, grad_weight))

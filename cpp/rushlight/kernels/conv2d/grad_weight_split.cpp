@@ -75,7 +75,7 @@ class SplitGradWeight {
  public:
   SplitGradWeight(const Conv2dParams& p, ImageView<const float> src, ImageView<const float> grad)
       : p_(p),
-        split_(*select_gemm<float>(Isa::Amx).split),
+        split_(split_kernel()),
         vertical_(p.kernel_h, p.dilation_h, p.stride_h),
         horizontal_(p.kernel_w, p.dilation_w, p.stride_w),
         lanes_(p.images % 32 == 0   ? 32

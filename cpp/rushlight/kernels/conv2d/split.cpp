@@ -21,8 +21,8 @@ class SplitConv {
       : jobs_{job},
         job_(jobs_[0]),
         plan_(job, kSplitLanes, 1, kSplitLanes, true),
-        split_(*select_gemm<float>(Isa::Amx).split),
-        weights_(jobs_, plan_.channels / job.channels),
+        split_(split_kernel()),
+        weights_(jobs_, split_, plan_.channels / job.channels),
         total_(job.images * job.out_h),
         steps_(weights_.steps(0)) {
     for (const int64_t offset : plan_.tap_offset)

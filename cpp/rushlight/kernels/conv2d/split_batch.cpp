@@ -27,8 +27,8 @@ class SplitBatch {
   explicit SplitBatch(const std::vector<ConvJob<float>>& jobs)
       : jobs_(jobs),
         first_(jobs[0]),
-        split_(*select_gemm<float>(Isa::Amx).split),
-        weights_(jobs, 1),
+        split_(split_kernel()),
+        weights_(jobs, split_, 1),
         channel_steps_(split_steps(first_.channels)),
         blocks_(ceil_div(first_.outputs, kSplitLanes)),
         safe_(weights_.safe()) {

@@ -23,8 +23,6 @@ std::vector<int64_t> first_steps(const std::vector<ConvJob<float>>& jobs, int64_
   return first;
 }
 
-const SplitKernel& split() { return *select_gemm<float>(Isa::Amx).split; }
-
 }  // namespace
 
 // Where all taps of the kernel are wanted, in their
@@ -53,8 +51,9 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* wei
                packed + t * job.channels * width});
 }
 
-SplitWeights::SplitWeights(const std::vector<ConvJob<float>>& jobs, int64_t run)
+SplitWeights::SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run)
     : jobs_(jobs),
+      split_(split),
       blocks_(blocks_of(jobs[0])),
       first_(first_steps(jobs, run, blocks_)),
       packed_(first_.back() * kSplitStep) {
@@ -91,7 +90,7 @@ bool SplitWeights::pack_taps(int64_t block) {
         for (int64_t i = 0; i < kSplitDepth; ++i)
           rows[i] = i < channels ? &turned[(i * taps + jobs_[j].taps[t].weight) * kSplitLanes] : nullptr;
         const int64_t step = static_cast<int64_t>(t) * split_steps(job.channels) + c / kSplitDepth;
-        safe = split().pair({rows, kSplitLanes, panel_data(j, block) + step * kSplitStep, 0, 0}) && safe;
+        safe = split_.pair({rows, kSplitLanes, panel_data(j, block) + step * kSplitStep, 0, 0}) && safe;
       }
   }
   return safe;
@@ -109,7 +108,7 @@ bool SplitWeights::pack_runs(int64_t block, int64_t run) {
   uint16_t* panel = panel_data(0, block);
   bool safe = true;
   for (int64_t i = 0; i < taps / run; ++i, panel += split_steps(depth) * kSplitStep)
-    safe = split().pack_columns(
+    safe = split_.pack_columns(
                {kSplitLanes, depth, plain.data() + i * depth * kSplitLanes, 1, kSplitLanes, panel}) &&
            safe;
   return safe;

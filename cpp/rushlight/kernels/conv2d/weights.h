@@ -20,7 +20,7 @@ class SplitWeights {
  public:
   // `run`: how many taps follow each other without a gap, their channels sharing steps; above 1 for a single
   // job only. The jobs must live on.
-  SplitWeights(const std::vector<ConvJob<float>>& jobs, int64_t run);
+  SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run);
 
   // Whether all of them can be split.
   bool safe() const { return safe_; }
@@ -39,6 +39,7 @@ class SplitWeights {
   bool pack_runs(int64_t block, int64_t run);
 
   const std::vector<ConvJob<float>>& jobs_;
+  const SplitKernel& split_;
   int64_t blocks_;              // of kSplitLanes outputs, in all groups
   std::vector<int64_t> first_;  // step of each job
   Scratch<uint16_t> packed_;

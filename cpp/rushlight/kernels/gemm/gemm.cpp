@@ -11,23 +11,9 @@
 #include "rushlight/base/trace.h"
 #include "rushlight/kernels/gemm/gemm_levels.h"
 #include "rushlight/kernels/gemm/split.h"
-#include "rushlight/kernels/gemm/split_levels.h"
 
 namespace rushlight::kernels {
 namespace {
-
-// MC, KC: a task's packed A and B fit the L2 cache together; KC is also the longest chain of tile sums.
-const SplitKernel kSplitAmx{128,
-                            512,
-                            2048,
-                            RUSHLIGHT_AMX(&amx::split_block),
-                            RUSHLIGHT_AMX(&amx::split_pack_rows),
-                            RUSHLIGHT_AMX(&amx::split_pack_columns),
-                            RUSHLIGHT_AMX(&amx::split_planes),
-                            RUSHLIGHT_AMX(&amx::split_gather),
-                            RUSHLIGHT_AMX(&amx::split_turn),
-                            RUSHLIGHT_AMX(&amx::split_tile),
-                            RUSHLIGHT_AMX(&amx::split_pair)};
 
 // clang-format off
 #define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, type, label, split, mr, nr, mc, kc, nc) \
@@ -37,9 +23,9 @@ const SplitKernel kSplitAmx{128,
 
 const GemmKernel<float> kRowsF32[] = {
 #define RUSHLIGHT_GEMM_SPLIT(level, LEVEL, isa, ...) \
-  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "split_", &kSplitAmx, __VA_ARGS__)
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "split_", true, __VA_ARGS__)
 #define RUSHLIGHT_GEMM_F32(level, LEVEL, isa, ...) \
-  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "", nullptr, __VA_ARGS__)
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "", false, __VA_ARGS__)
 #define RUSHLIGHT_GEMM_F64(...)
 #include "rushlight/kernels/gemm/kernels.inc"
 #undef RUSHLIGHT_GEMM_SPLIT
@@ -51,7 +37,7 @@ const GemmKernel<double> kRowsF64[] = {
 #define RUSHLIGHT_GEMM_SPLIT(...)
 #define RUSHLIGHT_GEMM_F32(...)
 #define RUSHLIGHT_GEMM_F64(level, LEVEL, isa, ...) \
-  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, "", nullptr, __VA_ARGS__)
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, "", false, __VA_ARGS__)
 #include "rushlight/kernels/gemm/kernels.inc"
 #undef RUSHLIGHT_GEMM_SPLIT
 #undef RUSHLIGHT_GEMM_F32
@@ -213,9 +199,9 @@ void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
   if (path == GemmPath::Dots) return run_dots(kernel, x);
   if (path == GemmPath::Direct) return run_direct(kernel, x);
   if constexpr (std::is_same_v<T, float>)
-    if (kernel.split != nullptr) {
+    if (kernel.split) {
       if (std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
-        return run_split(*kernel.split, select_gemm<float>(Isa::Avx512), x);
+        return run_split(split_kernel(), select_gemm<float>(Isa::Avx512), x);
       trace::note_refused("tiles: too small");
     }
   run_packed(kernel, x);

@@ -79,8 +79,6 @@ struct GemmPanel {
   int64_t period = 1, apart = 0;
 };
 
-struct SplitKernel;
-
 // One row of kernels.inc.
 template <class T>
 struct GemmKernel {
@@ -91,7 +89,7 @@ struct GemmKernel {
   void (*block)(const GemmBlock<T>&);
   void (*dots)(const GemmDots<T>&);
   void (*pack)(const GemmPanel<T>&);  // all null where the compiler cannot build the level
-  const SplitKernel* split;           // takes over the packed path: see Note [Split products]
+  bool split;                         // tiles take over the packed path: see Note [Split products]
 };
 
 // Every row for T, best first, the generic one last.

@@ -12,7 +12,8 @@
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
 
-// The three parts of 32 numbers, as 32 bfloat16 each: those of `low` first.
+// The first kParts parts of 32 numbers, as 32 bfloat16 each: those of `low` first.
+template <int kParts>
 struct Parts {
   __m512i hi, mid, lo;
 };
@@ -25,13 +26,18 @@ inline __m512 widen_high(__m512i x) {
 }
 inline __m512i narrow(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
-inline Parts split(__m512 low, __m512 high) {
-  Parts parts;
+template <int kParts>
+inline Parts<kParts> split(__m512 low, __m512 high) {
+  Parts<kParts> parts;
   parts.hi = narrow(low, high);
-  low = _mm512_sub_ps(low, widen_low(parts.hi)), high = _mm512_sub_ps(high, widen_high(parts.hi));
-  parts.mid = narrow(low, high);
-  low = _mm512_sub_ps(low, widen_low(parts.mid)), high = _mm512_sub_ps(high, widen_high(parts.mid));
-  parts.lo = narrow(low, high);
+  if constexpr (kParts > 1) {
+    low = _mm512_sub_ps(low, widen_low(parts.hi)), high = _mm512_sub_ps(high, widen_high(parts.hi));
+    parts.mid = narrow(low, high);
+  }
+  if constexpr (kParts > 2) {
+    low = _mm512_sub_ps(low, widen_low(parts.mid)), high = _mm512_sub_ps(high, widen_high(parts.mid));
+    parts.lo = narrow(low, high);
+  }
   return parts;
 }
 
@@ -51,10 +57,12 @@ struct Range {
 constexpr int64_t kPart = kSplitLanes * kSplitDepth;  // one part of a step: two tiles
 constexpr int64_t kTile = kPart / 2;
 
-inline void store_parts(uint16_t* dst, const Parts& parts) {
-  _mm512_store_si512(dst, parts.hi);
-  _mm512_store_si512(dst + kPart, parts.mid);
-  _mm512_store_si512(dst + 2 * kPart, parts.lo);
+// To places `apart` numbers from each other, of any alignment.
+template <int kParts>
+inline void store_parts(uint16_t* dst, const Parts<kParts>& parts, int64_t apart = kPart) {
+  _mm512_storeu_si512(dst, parts.hi);
+  if constexpr (kParts > 1) _mm512_storeu_si512(dst + apart, parts.mid);
+  if constexpr (kParts > 2) _mm512_storeu_si512(dst + 2 * apart, parts.lo);
 }
 
 using Block = float[32][32];
@@ -92,6 +100,7 @@ inline void gather_block(Block& rows, const float* src, int64_t m, int64_t n, in
 }
 
 // Rows k and k + 1 of B become pairs of columns, in every part.
+template <int kParts>
 class Pairs {
  public:
   Pairs() {
@@ -102,10 +111,11 @@ class Pairs {
   void store(uint16_t* dst, __m512 even, __m512 odd) {
     range_.see(even);
     range_.see(odd);
-    const Parts parts = split(even, odd);
-    store_parts(dst, {_mm512_permutexvar_epi16(interleave_, parts.hi),
-                      _mm512_permutexvar_epi16(interleave_, parts.mid),
-                      _mm512_permutexvar_epi16(interleave_, parts.lo)});
+    Parts<kParts> parts = split<kParts>(even, odd);
+    parts.hi = _mm512_permutexvar_epi16(interleave_, parts.hi);
+    if constexpr (kParts > 1) parts.mid = _mm512_permutexvar_epi16(interleave_, parts.mid);
+    if constexpr (kParts > 2) parts.lo = _mm512_permutexvar_epi16(interleave_, parts.lo);
+    store_parts(dst, parts);
   }
   bool safe() const { return range_.safe(); }
 
@@ -147,7 +157,7 @@ inline void multiply() {
 }
 
 // kTwo: two tiles of rows, else one.
-template <bool kTwo>
+template <int kParts, bool kTwo>
 inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16_t* b, Block& sums) {
   _tile_zero(0);
   _tile_zero(1);
@@ -156,18 +166,29 @@ inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16
   for (int64_t s = 0; s < x.steps; ++s, b += kSplitStep) {
     const int64_t hi = x.a_step[s];
     load_b(b, 0);
-    load_a<kTwo>(a, hi + 2 * x.a_part, x.a_row);
-    multiply<kTwo>();
-    load_a<kTwo>(a, hi + x.a_part, x.a_row);
-    multiply<kTwo>();
-    load_b(b, 1);
-    multiply<kTwo>();
+    if constexpr (kParts > 2) {
+      load_a<kTwo>(a, hi + 2 * x.a_part, x.a_row);
+      multiply<kTwo>();
+    }
+    if constexpr (kParts > 1) {
+      load_a<kTwo>(a, hi + x.a_part, x.a_row);
+      multiply<kTwo>();
+    }
+    if constexpr (kParts > 2) {
+      load_b(b, 1);
+      multiply<kTwo>();
+    }
     load_a<kTwo>(a, hi, x.a_row);
     multiply<kTwo>();
-    load_b(b, 0);
-    multiply<kTwo>();
-    load_b(b, 2);
-    multiply<kTwo>();
+    if constexpr (kParts > 2) {
+      load_b(b, 0);
+      multiply<kTwo>();
+      load_b(b, 2);
+      multiply<kTwo>();
+    } else if constexpr (kParts > 1) {
+      load_b(b, 1);
+      multiply<kTwo>();
+    }
   }
   _tile_stored(0, &sums[0][0], 128);
   _tile_stored(1, &sums[0][16], 128);
@@ -175,8 +196,7 @@ inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16
   if constexpr (kTwo) _tile_stored(3, &sums[16][16], 128);
 }
 
-}  // namespace
-
+template <int kParts>
 bool split_pack_rows(const SplitPanel& x) {
   Range range;
   alignas(64) Block rows;
@@ -187,14 +207,15 @@ bool split_pack_rows(const SplitPanel& x) {
       const __m512 low = _mm512_load_ps(rows[i]), high = _mm512_load_ps(rows[i] + 16);
       range.see(low);
       range.see(high);
-      store_parts(dst + i * 32, split(low, high));
+      store_parts(dst + i * 32, split<kParts>(low, high));
     }
   }
   return range.safe();
 }
 
+template <int kParts>
 bool split_pack_columns(const SplitPanel& x) {
-  Pairs pairs;
+  Pairs<kParts> pairs;
   alignas(64) Block rows;
   for (int64_t k = 0; k < x.k; k += 32) {
     uint16_t* dst = x.dst + k / 32 * kSplitStep;
@@ -207,6 +228,7 @@ bool split_pack_columns(const SplitPanel& x) {
   return pairs.safe();
 }
 
+template <int kParts>
 bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* planes) {
   Range range;
   for (int64_t i = 0; i < count; i += 32) {
@@ -215,15 +237,16 @@ bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* plan
     const __m512 high = n > 16 ? load_n(src + i + 16, n - 16).r : _mm512_setzero_ps();
     range.see(low);
     range.see(high);
-    const Parts parts = split(low, high);
+    const Parts<kParts> parts = split<kParts>(low, high);
     const __mmask32 valid = n >= 32 ? ~__mmask32{0} : (__mmask32{1} << n) - 1;
     _mm512_mask_storeu_epi16(planes + i, valid, parts.hi);
-    _mm512_mask_storeu_epi16(planes + plane + i, valid, parts.mid);
-    _mm512_mask_storeu_epi16(planes + 2 * plane + i, valid, parts.lo);
+    if constexpr (kParts > 1) _mm512_mask_storeu_epi16(planes + plane + i, valid, parts.mid);
+    if constexpr (kParts > 2) _mm512_mask_storeu_epi16(planes + 2 * plane + i, valid, parts.lo);
   }
   return range.safe();
 }
 
+template <int kParts>
 void split_gather(const SplitGather& x) {
   for (int64_t first = 0; first < x.rows; first += 32) {
     uint16_t* dst = x.dst + first / 32 * x.steps * kSplitStep;
@@ -231,12 +254,16 @@ void split_gather(const SplitGather& x) {
     for (int64_t s = 0; s < x.steps; ++s, dst += kSplitStep)
       for (int64_t r = 0; r < rows; ++r) {
         const uint16_t* src = x.planes + x.row_offset[first + r] + x.step_offset[s];
-        store_parts(dst + r * 32, {_mm512_loadu_si512(src), _mm512_loadu_si512(src + x.plane),
-                                   _mm512_loadu_si512(src + 2 * x.plane)});
+        Parts<kParts> parts;
+        parts.hi = _mm512_loadu_si512(src);
+        if constexpr (kParts > 1) parts.mid = _mm512_loadu_si512(src + x.plane);
+        if constexpr (kParts > 2) parts.lo = _mm512_loadu_si512(src + 2 * x.plane);
+        store_parts(dst + r * 32, parts);
       }
   }
 }
 
+template <int kParts>
 bool split_tile(const SplitPositions& x) {
   Range range;
   for (int64_t c = 0; c < x.channels; c += 32) {
@@ -247,15 +274,13 @@ bool split_tile(const SplitPositions& x) {
       const __m512 high = n > 16 ? load_channels(x.src[i], c + 16, n - 16).r : _mm512_setzero_ps();
       range.see(low);
       range.see(high);
-      const Parts parts = split(low, high);
-      _mm512_store_si512(dst, parts.hi);
-      _mm512_store_si512(dst + kTile, parts.mid);
-      _mm512_store_si512(dst + 2 * kTile, parts.lo);
+      store_parts(dst, split<kParts>(low, high), kTile);
     }
   }
   return range.safe();
 }
 
+template <int kParts>
 bool split_turn(const SplitPositions& x) {
   Range range;
   for (int64_t c = 0; c < x.channels; c += 16) {
@@ -270,18 +295,15 @@ bool split_turn(const SplitPositions& x) {
     transpose_square<float>(low);
     transpose_square<float>(high);
     for (int64_t r = 0; r < (n < 16 ? n : 16); ++r) {
-      const Parts parts = split(low[r].r, high[r].r);
-      uint16_t* dst = x.dst + (c + r) * x.pitch;
-      _mm512_storeu_si512(dst, parts.hi);
-      _mm512_storeu_si512(dst + x.part, parts.mid);
-      _mm512_storeu_si512(dst + 2 * x.part, parts.lo);
+      store_parts(x.dst + (c + r) * x.pitch, split<kParts>(low[r].r, high[r].r), x.part);
     }
   }
   return range.safe();
 }
 
+template <int kParts>
 bool split_pair(const SplitPositions& x) {
-  Pairs pairs;
+  Pairs<kParts> pairs;
   for (int64_t c = 0; c < x.channels; c += 16) {
     uint16_t* dst = x.dst + c / 32 * x.pitch + c % 32 / 16 * kTile;
     const int64_t n = x.channels - c;
@@ -293,6 +315,7 @@ bool split_pair(const SplitPositions& x) {
   return pairs.safe();
 }
 
+template <int kParts>
 void split_block(const SplitBlock& x) {
   configure_tiles();
   alignas(64) Block sums;
@@ -302,9 +325,9 @@ void split_block(const SplitBlock& x) {
     for (int64_t i = 0; i < x.m; i += 32) {
       const uint16_t* const* tiles = x.a_tiles + i / 16;
       if (x.m - i > 16)
-        multiply_panels<true>(x, {tiles[0], tiles[1]}, b, sums);
+        multiply_panels<kParts, true>(x, {tiles[0], tiles[1]}, b, sums);
       else
-        multiply_panels<false>(x, {tiles[0], nullptr}, b, sums);
+        multiply_panels<kParts, false>(x, {tiles[0], nullptr}, b, sums);
       const int64_t rows = at_most_32(x.m - i);
       for (int64_t r = 0; r < rows; ++r) {
         if (x.c_rows[i + r] == nullptr) continue;
@@ -322,5 +345,25 @@ void split_block(const SplitBlock& x) {
   }
   _tile_release();
 }
+
+}  // namespace
+
+// clang-format off
+#define RUSHLIGHT_SPLIT_FUNCTIONS(parts)                                                        \
+  bool split_pack_rows_##parts(const SplitPanel& x) { return split_pack_rows<parts>(x); }       \
+  bool split_pack_columns_##parts(const SplitPanel& x) { return split_pack_columns<parts>(x); } \
+  bool split_planes_##parts(const float* src, int64_t count, int64_t plane, uint16_t* planes) { \
+    return split_planes<parts>(src, count, plane, planes);                                      \
+  }                                                                                             \
+  void split_gather_##parts(const SplitGather& x) { split_gather<parts>(x); }                   \
+  bool split_tile_##parts(const SplitPositions& x) { return split_tile<parts>(x); }             \
+  bool split_turn_##parts(const SplitPositions& x) { return split_turn<parts>(x); }             \
+  bool split_pair_##parts(const SplitPositions& x) { return split_pair<parts>(x); }             \
+  void split_block_##parts(const SplitBlock& x) { split_block<parts>(x); }
+// clang-format on
+RUSHLIGHT_SPLIT_FUNCTIONS(1)
+RUSHLIGHT_SPLIT_FUNCTIONS(2)
+RUSHLIGHT_SPLIT_FUNCTIONS(3)
+#undef RUSHLIGHT_SPLIT_FUNCTIONS
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

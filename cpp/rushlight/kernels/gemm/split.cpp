@@ -1,12 +1,33 @@
 #include "rushlight/kernels/gemm/split.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/kernels/gemm/split_levels.h"
 
 namespace rushlight::kernels {
 namespace {
+
+// MC, KC: a task's packed A and B fit the L2 cache; KC is also the longest chain of tile sums.
+#define RUSHLIGHT_SPLIT_KERNEL(parts)               \
+  {128,                                             \
+   512,                                             \
+   2048,                                            \
+   RUSHLIGHT_AMX(&amx::split_block_##parts),        \
+   RUSHLIGHT_AMX(&amx::split_pack_rows_##parts),    \
+   RUSHLIGHT_AMX(&amx::split_pack_columns_##parts), \
+   RUSHLIGHT_AMX(&amx::split_planes_##parts),       \
+   RUSHLIGHT_AMX(&amx::split_gather_##parts),       \
+   RUSHLIGHT_AMX(&amx::split_turn_##parts),         \
+   RUSHLIGHT_AMX(&amx::split_tile_##parts),         \
+   RUSHLIGHT_AMX(&amx::split_pair_##parts)}
+const SplitKernel kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLIT_KERNEL(2),
+                                RUSHLIGHT_SPLIT_KERNEL(3)};
+#undef RUSHLIGHT_SPLIT_KERNEL
+
+std::atomic<int> parts_in_use{3};
 
 constexpr int64_t kOuterRows = 2048;    // rows of A packed at a time
 constexpr int64_t kTaskColumns = 256;   // columns of a task
@@ -91,6 +112,10 @@ struct Block {
 };
 
 }  // namespace
+
+void set_split_parts(int parts) { parts_in_use.store(parts); }
+int split_parts() { return parts_in_use.load(); }
+const SplitKernel& split_kernel() { return kKernels[split_parts() - 1]; }
 
 void run_split(const SplitKernel& split, const GemmKernel<float>& fallback, const GemmArgs<float>& x) {
   const int64_t steps = split_steps(std::min(split.kc, x.k));
