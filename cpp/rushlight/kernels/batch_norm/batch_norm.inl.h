@@ -77,9 +77,9 @@ void apply_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* sr
   });
 }
 
-template <class T>
-void backward_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
-                   int64_t channels) {
+template <bool kGate, class T>
+void backward_all_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
+                       int64_t channels) {
   using V = Vec<T>;
   for (int64_t r = 0; r < rows; ++r, src += channels, grad += channels, dst += channels)
     for (int64_t c = 0; c < channels; c += V::kLanes) {
@@ -87,10 +87,19 @@ void backward_rows(const BatchNormCoefficients<T>& k, const T* src, const T* gra
       const V x = load_n(src + c, left) - load_n(k.center + c, left);
       const V from_src = fma(x, load_n(k.src_scale + c, left), load_n(k.shift + c, left));
       V g = load_n(grad + c, left);
-      if (k.gate_scale != nullptr)
+      if constexpr (kGate)
         g = gated(g, fma(x, load_n(k.gate_scale + c, left), load_n(k.gate_shift + c, left)));
       store_n(dst + c, fma(g, load_n(k.scale + c, left), from_src), left);
     }
+}
+
+template <class T>
+void backward_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
+                   int64_t channels) {
+  if (k.gate_scale != nullptr)
+    backward_all_rows<true>(k, src, grad, dst, rows, channels);
+  else
+    backward_all_rows<false>(k, src, grad, dst, rows, channels);
 }
 
 template <class T>
@@ -116,30 +125,69 @@ void add_lanes(Vec<T> v, int64_t count, double* dst) {
   for (int64_t l = 0; l < Vec<T>::kLanes && l < count; ++l) dst[l] += static_cast<double>(lanes[l]);
 }
 
+// The sums of kVectors vectors of channels from c on: of kShortSum rows, then of kShortSum such sums, then
+// double.
+template <bool kGate, int kVectors, class T>
+void sum_channels(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
+                  int64_t channels, int64_t c, double* sum_grad, double* sum_product) {
+  using V = Vec<T>;
+  constexpr int64_t kLanes = V::kLanes;
+  const int64_t left = channels - c;  // a part of a vector only if kVectors is 1
+  V middle[kVectors], gate_factor[kVectors], gate_offset[kVectors];
+  for (int u = 0; u < kVectors; ++u) {
+    middle[u] = load_n(k.center + c + u * kLanes, left - u * kLanes);
+    if constexpr (kGate) {
+      gate_factor[u] = load_n(k.gate_scale + c + u * kLanes, left - u * kLanes);
+      gate_offset[u] = load_n(k.gate_shift + c + u * kLanes, left - u * kLanes);
+    }
+  }
+  for (int64_t r = 0; r < rows;) {
+    V long_total[kVectors], long_product[kVectors];
+    for (int u = 0; u < kVectors; ++u) long_total[u] = long_product[u] = V(T(0));
+    for (int64_t block = 0; block < kShortSum && r < rows; ++block) {
+      V total[kVectors], product[kVectors];
+      for (int u = 0; u < kVectors; ++u) total[u] = product[u] = V(T(0));
+      const int64_t end = rows - r < kShortSum ? rows : r + kShortSum;
+      for (; r < end; ++r)
+        for (int u = 0; u < kVectors; ++u) {
+          const int64_t at = r * channels + c + u * kLanes;
+          const V x = load_n(src + at, left - u * kLanes) - middle[u];
+          V g = load_n(grad + at, left - u * kLanes);
+          if constexpr (kGate) g = gated(g, fma(x, gate_factor[u], gate_offset[u]));
+          total[u] = total[u] + g;
+          product[u] = fma(g, x, product[u]);
+        }
+      for (int u = 0; u < kVectors; ++u) {
+        long_total[u] = long_total[u] + total[u];
+        long_product[u] = long_product[u] + product[u];
+      }
+    }
+    for (int u = 0; u < kVectors; ++u) {
+      add_lanes(long_total[u], left - u * kLanes, sum_grad + c + u * kLanes);
+      add_lanes(long_product[u], left - u * kLanes, sum_product + c + u * kLanes);
+    }
+  }
+}
+
+template <bool kGate, class T>
+void sum_all_channels(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
+                      int64_t channels, double* sum_grad, double* sum_product) {
+  constexpr int kVectors = sizeof(Vec<T>) >= 64 ? 4 : 2;  // as many as there are registers for
+  constexpr int64_t kWide = kVectors * Vec<T>::kLanes;
+  int64_t c = 0;
+  for (; c + kWide <= channels; c += kWide)
+    sum_channels<kGate, kVectors>(k, src, grad, rows, channels, c, sum_grad, sum_product);
+  for (; c < channels; c += Vec<T>::kLanes)
+    sum_channels<kGate, 1>(k, src, grad, rows, channels, c, sum_grad, sum_product);
+}
+
 template <class T>
 void sum_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows, int64_t channels,
               double* sum_grad, double* sum_product) {
-  using V = Vec<T>;
-  const bool gate = k.gate_scale != nullptr;
-  for (int64_t begin = 0; begin < rows; begin += kShortSum) {
-    const int64_t end = rows - begin < kShortSum ? rows : begin + kShortSum;
-    for (int64_t c = 0; c < channels; c += V::kLanes) {
-      const int64_t left = channels - c;
-      const V middle = load_n(k.center + c, left);
-      const V gate_factor = gate ? load_n(k.gate_scale + c, left) : V(T(0));
-      const V gate_offset = gate ? load_n(k.gate_shift + c, left) : V(T(1));
-      V total(T(0)), product(T(0));
-      for (int64_t r = begin; r < end; ++r) {
-        const V x = load_n(src + r * channels + c, left) - middle;
-        V g = load_n(grad + r * channels + c, left);
-        if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
-        total = total + g;
-        product = fma(g, x, product);
-      }
-      add_lanes(total, left, sum_grad + c);
-      add_lanes(product, left, sum_product + c);
-    }
-  }
+  if (k.gate_scale != nullptr)
+    sum_all_channels<true>(k, src, grad, rows, channels, sum_grad, sum_product);
+  else
+    sum_all_channels<false>(k, src, grad, rows, channels, sum_grad, sum_product);
 }
 
 template <class T>

@@ -202,12 +202,33 @@ void max_pool2d(const Pool2dParams& params, const void* src, void* dst, int64_t*
 
 void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const int64_t* index,
                          void* grad_src) {
+  const Sizes sizes(params);
   dispatch(params.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* grad = static_cast<const T*>(grad_dst);
     T* to = static_cast<T*>(grad_src);
-    zero_input(params, to);
-    walk_maxima(params, index, [&](int64_t in, int64_t out) { add_to(to[in], grad[out]); });
+    if (!params.channels_last) {
+      for_each_plane(params, [&](int64_t in, int64_t out) {
+        std::fill_n(to + in, sizes.in, T(0));
+        for (int64_t o = out; o < out + sizes.out; ++o) add_to(to[in + index[o]], grad[o]);
+      });
+      return;
+    }
+    const int64_t channels = params.channels;
+    for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
+      int64_t cleared = 0;  // rows; cleared just before they are added to, while they stay in the cache
+      const auto clear_to = [&](int64_t row) {
+        for (int64_t pixel = cleared * params.w.size; pixel < row * params.w.size; ++pixel)
+          std::fill_n(to + in + pixel * channels, width, T(0));
+        cleared = std::max(cleared, row);
+      };
+      for (int64_t oh = 0; oh < params.h.outputs(); ++oh) {
+        clear_to(params.h.end[static_cast<size_t>(oh)]);
+        for (int64_t ow = 0; ow < params.w.outputs(); ++ow, out += channels)
+          for (int64_t c = 0; c < width; ++c) add_to(to[in + index[out + c] * channels + c], grad[out + c]);
+      }
+      clear_to(params.h.size);
+    });
   });
 }
 
