@@ -13,7 +13,7 @@ from typing import Any
 from bench import environment, report
 from bench.compare import Row, interleaved
 
-# Group -> module with cases(quick); the order is the order of printing.
+# Group -> module with cases(quick, dtype); the order is the order of printing.
 GROUPS = {
     "steps": "bench.steps",
     "matmul": "bench.matmul",
@@ -22,6 +22,8 @@ GROUPS = {
     "conv": "bench.conv",
     "startup": "bench.startup",
 }
+# Those that say something about bfloat16.
+IN_BFLOAT16 = ("steps", "matmul", "conv")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -31,6 +33,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "groups", nargs="*", metavar="group", help=f"any of {', '.join(GROUPS)} (default: all)"
     )
     parser.add_argument("--only", metavar="TEXT", default="", help="only rows with TEXT in their name")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help=f"in bfloat16 (steps: autocast): {', '.join(IN_BFLOAT16)}"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rows and samples")
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for all (default: %(default)s)"
@@ -40,6 +45,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.groups) - set(GROUPS)):
         parser.error(f"unknown group {', '.join(unknown)}; expected any of {', '.join(GROUPS)}")
+    options.dtype = "bfloat16" if options.bfloat16 else "float32"
+    if options.bfloat16:
+        if other := sorted(set(options.groups) - set(IN_BFLOAT16)):
+            parser.error(f"--bfloat16 is for {', '.join(IN_BFLOAT16)}, not for {', '.join(other)}")
+        options.groups = options.groups or list(IN_BFLOAT16)
     if options.threads < 1:
         parser.error(f"--threads must be 1 or more, got {options.threads}")
     if options.picture and importlib.util.find_spec("matplotlib") is None:
@@ -53,7 +63,7 @@ def measure(options: argparse.Namespace, limits: environment.Limits, say: Callab
     for group in options.groups or GROUPS:
         module = importlib.import_module(GROUPS[group])
         say(f"\n{module.__doc__.strip().splitlines()[0]}")
-        for case in module.cases(options.quick):
+        for case in module.cases(options.quick, options.dtype):
             if options.only in case.name:
                 row = Row(case, interleaved(case.make(), samples=5 if options.quick else 9))
                 say(report.line(row, limits))
@@ -66,7 +76,8 @@ def main() -> None:
     held = environment.hold_others(os.environ, options.threads)
     environment.use_threads(options.threads)
     facts = environment.facts(held)
-    limits = environment.limits()
+    limits = environment.limits(options.dtype)
+    facts["type"] = options.dtype
     facts["limits"] = report.describe_limits(limits)
     for name, value in facts.items():
         print(f"{name:<10} {value}")

@@ -15,12 +15,12 @@ from bench.layers import Conv, resnet18
 FORMATS = {"torch": "contiguous_format", "torch channels-last": "channels_last"}
 
 
-def _call(library: ModuleType, conv: Conv, batch: int, direction: str, layout: str = "") -> Call:
+def _call(library: ModuleType, conv: Conv, batch: int, dtype: str, direction: str, layout: str = "") -> Call:
     """The call for one library; `layout` is the memory format of its tensors."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, conv.channels_in, conv.size, conv.size), dtype=np.float32)
     w = rng.standard_normal((conv.channels_out, conv.channels_in, conv.kernel, conv.kernel), dtype=np.float32)
-    image, weight = library.from_numpy(x), library.from_numpy(w)
+    image, weight = (library.from_numpy(values).to(getattr(library, dtype)) for values in (x, w))
     if layout:
         image = image.contiguous(memory_format=getattr(library, layout))
         weight = weight.contiguous(memory_format=getattr(library, layout))
@@ -36,16 +36,16 @@ def _call(library: ModuleType, conv: Conv, batch: int, direction: str, layout: s
     return lambda: library.autograd.grad(result, wanted, grad, retain_graph=True)
 
 
-def _candidates(conv: Conv, batch: int, direction: str) -> Candidates:
+def _candidates(conv: Conv, batch: int, dtype: str, direction: str) -> Candidates:
     ours, *others = libraries()
-    calls = {"rushlight": _call(ours, conv, batch, direction)}
+    calls = {"rushlight": _call(ours, conv, batch, dtype, direction)}
     for torch in others:
         for name, layout in FORMATS.items():
-            calls[name] = _call(torch, conv, batch, direction, layout)
+            calls[name] = _call(torch, conv, batch, dtype, direction, layout)
     return calls
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def cases(quick: bool, dtype: str) -> Iterator[Case]:
     for batch in (16,) if quick else (1, 16, 32):
         for conv in resnet18(224):
             directions = ["forward", "grad input", "grad weight"]
@@ -54,7 +54,7 @@ def cases(quick: bool) -> Iterator[Case]:
             for direction in directions:
                 yield Case(
                     f"{batch}x{conv} {direction}",
-                    partial(_candidates, conv, batch, direction),
+                    partial(_candidates, conv, batch, dtype, direction),
                     conv.flop(batch),
-                    conv.bytes(batch),
+                    conv.bytes(batch) * (1 if dtype == "float32" else 0.5),
                 )

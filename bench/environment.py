@@ -75,13 +75,12 @@ class Limits:
     tiles: float
     stream: float
     read: float
+    products: int = 6  # tile products that make one product of the type under test: 1 for bfloat16 itself
 
     def arithmetic(self) -> tuple[float, str]:
-        """The fastest way to float32-accurate multiply-adds, and its name.
-
-        On AMX, six bfloat16 tile products make one float32 product.
-        """
-        return max((self.fma, "FMA"), (self.tiles / 6, "tiles/6"))
+        """The fastest way to multiply and add in the type under test, and its name."""
+        name = "tiles" if self.products == 1 else f"tiles/{self.products}"
+        return max((self.fma, "FMA"), (self.tiles / self.products, name))
 
     def least_seconds(self, flop: float, bytes: float, reads_only: bool) -> tuple[float, str]:
         """The shortest possible time of such work and what bounds it; (0, "") if nothing is known of it."""
@@ -91,11 +90,11 @@ class Limits:
         return max(bounds) if flop or bytes else (0.0, "")
 
 
-def limits() -> Limits:
-    """Measures them, in a fraction of a second."""
+def limits(dtype: str) -> Limits:
+    """Measures them, in a fraction of a second; arithmetic for "float32" or "bfloat16"."""
     import rushlight
 
-    return Limits(**rushlight.__config__.machine_limits())
+    return Limits(**rushlight.__config__.machine_limits(), products=6 if dtype == "float32" else 1)
 
 
 def _cpu_model() -> str:

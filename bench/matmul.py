@@ -1,4 +1,4 @@
-"""Matrix products: float32, square sizes and those of ResNet-18's last layer."""
+"""Matrix products: square sizes and those of ResNet-18's last layer."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ SIZES = [(n, n, n) for n in (1024, 512, 256, 64)]
 MORE_SIZES = [(128, 128, 128), (2048, 2048, 2048), (1, 1000, 512), (32, 1000, 512), (1023, 1025, 511)]
 
 
-def _candidates(m: int, n: int, k: int) -> Candidates:
+def _candidates(m: int, n: int, k: int, dtype: str) -> Candidates:
     rng = np.random.default_rng(0)
     left = rng.standard_normal((m, k), dtype=np.float32)
     right = rng.standard_normal((k, n), dtype=np.float32)
     calls = {}
     for library in libraries():
-        a, b = library.from_numpy(left), library.from_numpy(right)
+        a, b = (library.from_numpy(values).to(getattr(library, dtype)) for values in (left, right))
         calls[library.__name__] = partial(operator.matmul, a, b)
-    calls["numpy"] = lambda: left @ right
+    if dtype == "float32":
+        calls["numpy"] = lambda: left @ right
     return calls
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def cases(quick: bool, dtype: str) -> Iterator[Case]:
     for m, n, k in SIZES if quick else SIZES + MORE_SIZES:
         yield Case(
             f"matmul {m}x{k} @ {k}x{n}",
-            partial(_candidates, m, n, k),
+            partial(_candidates, m, n, k, dtype),
             flop=2.0 * m * n * k,
-            bytes=4.0 * (m * k + k * n + m * n),
+            bytes=(4.0 if dtype == "float32" else 2.0) * (m * k + k * n + m * n),
         )

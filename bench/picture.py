@@ -63,7 +63,8 @@ def _draw_bars(axes: Any, bars: list[tuple[str, float]]) -> None:
 def _draw_roofline(axes: Any, rows: list[dict[str, Any]], limits: dict[str, float]) -> None:
     roofs = {"float32 FMA": limits["fma"]}
     if limits["tiles"]:
-        roofs["float32 as six tile products"] = limits["tiles"] / 6
+        tiles = "float32 as six tile products" if limits["products"] == 6 else "bfloat16 tiles"
+        roofs[tiles] = limits["tiles"] / limits["products"]
     shown = [row for row in rows if row["group"] in ("conv", "matmul")]
     intensity = [row["flop"] / row["bytes"] for row in shown]
     low, high = min([*intensity, 4]) / 2, max([*intensity, 256]) * 2
@@ -112,7 +113,8 @@ def draw(result: dict[str, Any], file: Path) -> None:
         _draw_roofline(right, result["rows"], result["limits"])
         figure.suptitle(
             f"rushlight {facts['commit']} and PyTorch {facts['torch']}, "
-            f"{facts['cpu']}: level {facts['isa']}, {facts['threads']} threads",
+            f"{facts['cpu']}: level {facts['isa']}, {facts['threads']} threads, "
+            f"{facts['type']}",
             ha="left",
             x=0.01,
         )

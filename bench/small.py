@@ -56,6 +56,6 @@ def _candidates(name: str) -> Candidates:
     return calls
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def cases(quick: bool, dtype: str) -> Iterator[Case]:
     for name in WORK:
         yield Case(name, partial(_candidates, name))

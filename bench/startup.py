@@ -19,5 +19,5 @@ def _candidates() -> Candidates:
     return {name: _importing(name) for name in packages if importlib.util.find_spec(name)}
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def cases(quick: bool, dtype: str) -> Iterator[Case]:
     yield Case("import", _candidates)

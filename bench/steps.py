@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -39,23 +40,29 @@ def _model(library: ModuleType, channels_last: bool) -> Any:
     return model.to(memory_format=library.channels_last) if channels_last else model
 
 
-def _train(library: ModuleType, model: Any, images: Any, labels: Any) -> Call:
+def _autocast(library: ModuleType, dtype: str) -> AbstractContextManager[object]:
+    return library.autocast("cpu", dtype=library.bfloat16) if dtype == "bfloat16" else nullcontext()
+
+
+def _train(library: ModuleType, dtype: str, model: Any, images: Any, labels: Any) -> Call:
     wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = library.optim.SGD(wanted, lr=1e-3, momentum=0.9)
 
     def step() -> None:
         optimizer.zero_grad()
-        library.nn.functional.cross_entropy(model(images), labels).backward()
+        with _autocast(library, dtype):
+            loss = library.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
         optimizer.step()
 
     return step
 
 
-def _inference(library: ModuleType, model: Any, images: Any, labels: Any) -> Call:
+def _inference(library: ModuleType, dtype: str, model: Any, images: Any, labels: Any) -> Call:
     model.eval()
 
     def infer() -> None:
-        with library.no_grad():
+        with library.no_grad(), _autocast(library, dtype):
             model(images)
 
     return infer
@@ -71,48 +78,48 @@ def _new_head(library: ModuleType, model: Any) -> None:
         model[-1] = head
 
 
-def _fine_tune(library: ModuleType, model: Any, images: Any, labels: Any) -> Call:
+def _fine_tune(library: ModuleType, dtype: str, model: Any, images: Any, labels: Any) -> Call:
     """As the tutorial writes it: the running statistics of the frozen layers still move."""
     _new_head(library, model)
-    step = _train(library, model, images, labels)
+    step = _train(library, dtype, model, images, labels)
     with warnings.catch_warnings():  # ours says so, once
         warnings.simplefilter("ignore", UserWarning)
         step()
     return step
 
 
-def _fine_tune_fixed(library: ModuleType, model: Any, images: Any, labels: Any) -> Call:
+def _fine_tune_fixed(library: ModuleType, dtype: str, model: Any, images: Any, labels: Any) -> Call:
     """Frozen whole: `freeze()` with us, `eval()` with PyTorch."""
     if library is rushlight:
         model.freeze()
     _new_head(library, model)
     model.train(library is rushlight)
-    return _train(library, model, images, labels)
+    return _train(library, dtype, model, images, labels)
 
 
-def _candidates(make: Callable[..., Call], batch: int, size: int) -> Candidates:
+def _candidates(make: Callable[..., Call], dtype: str, batch: int, size: int) -> Candidates:
     ours, *others = libraries()
-    calls = {"rushlight": make(ours, _model(ours, False), *_batch(ours, batch, size))}
+    calls = {"rushlight": make(ours, dtype, _model(ours, False), *_batch(ours, batch, size))}
     for torch in others:
         images, labels = _batch(torch, batch, size)
-        calls["torch"] = make(torch, _model(torch, False), images, labels)
+        calls["torch"] = make(torch, dtype, _model(torch, False), images, labels)
         images = images.contiguous(memory_format=torch.channels_last)
-        calls["torch channels-last"] = make(torch, _model(torch, True), images, labels)
+        calls["torch channels-last"] = make(torch, dtype, _model(torch, True), images, labels)
     return calls
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def cases(quick: bool, dtype: str) -> Iterator[Case]:
     work = [(_train, "train step", *shape, layers.train_flop, layers.TRAIN_BYTES) for shape in TRAIN]
     forward = layers.forward_flop, layers.FORWARD_BYTES
     work += [(_inference, "inference", *shape, *forward) for shape in INFERENCE]
     work.append((_fine_tune_fixed, "fine-tune head", *FINE_TUNE, *forward))
-    work.append((_fine_tune, "fine-tune head, moving statistics", *FINE_TUNE, *forward))
+    work.append((_fine_tune, "fine-tune head, train mode", *FINE_TUNE, *forward))
     for make, name, batch, size, flop, bytes_moved in work:
         if quick and batch * size > 32 * 64:
             continue
         yield Case(
             f"{name} {batch}x3x{size}x{size}",
-            partial(_candidates, make, batch, size),
+            partial(_candidates, make, dtype, batch, size),
             flop(batch, size),
             bytes_moved,
         )

@@ -68,7 +68,7 @@ def _candidates(work: Work) -> Candidates:
     return calls
 
 
-def cases(quick: bool) -> Iterator[Case]:
+def cases(quick: bool, dtype: str) -> Iterator[Case]:
     for name in QUICK if quick else WORK:
         work = WORK[name]
         yield Case(

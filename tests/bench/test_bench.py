@@ -127,15 +127,15 @@ def test_others_are_held_to_the_level() -> None:
 
 @pytest.mark.parametrize("module", [conv, matmul, small, steps, streams], ids=lambda m: m.__name__)
 def test_quick_rows_are_some_of_all(module) -> None:  # type: ignore[no-untyped-def]
-    names = [case.name for case in module.cases(False)]
-    quick = [case.name for case in module.cases(True)]
+    names = [case.name for case in module.cases(False, "float32")]
+    quick = [case.name for case in module.cases(True, "float32")]
     assert len(set(names)) == len(names)
     assert quick
     assert set(quick) <= set(names)
 
 
 def test_rows_of_the_table_are_there() -> None:
-    names = {case.name for module in (steps, matmul, small) for case in module.cases(False)}
+    names = {case.name for module in (steps, matmul, small) for case in module.cases(False, "float32")}
     assert names >= {
         "train step 16x3x224x224",
         "train step 32x3x64x64",
@@ -149,10 +149,11 @@ def test_rows_of_the_table_are_there() -> None:
     }
 
 
-def test_candidates_run() -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_candidates_run(dtype: str) -> None:
     """One row of each kind; the rivals that are installed included."""
     cases = [
-        next(case for case in module.cases(True) if wanted in case.name)
+        next(case for case in module.cases(True, dtype) if wanted in case.name)
         for module, wanted in ((matmul, "64x64"), (small, "chain"), (steps, "train step 1x"))
     ]
     for case in cases:
@@ -164,6 +165,7 @@ def test_candidates_run() -> None:
 def test_wrong_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
         (["nosuch", "conv"], "unknown group nosuch; expected any of steps, matmul"),
+        (["--bfloat16", "small"], "--bfloat16 is for steps, matmul, conv, not for small"),
         (["--threads", "0"], "--threads must be 1 or more, got 0"),
     ):
         with pytest.raises(SystemExit):
@@ -194,7 +196,7 @@ def result() -> dict[str, Any]:
     rows = [{"group": "conv", "name": n, "ratios": {"torch": r}, **common} for n, r in ratios.items()]
     rows.append({"group": "steps", "name": "train step", "ratios": {"torch": 0.8}, **common})
     rows.append({"group": "small", "name": "a + b", "ratios": {"numpy": 2.0}, **common})
-    facts = {"commit": "abc", "torch": "2", "cpu": "a cpu", "isa": "amx", "threads": "2"}
+    facts = {"commit": "abc", "torch": "2", "cpu": "a cpu", "isa": "amx", "threads": "2", "type": "float32"}
     return {"environment": facts, "limits": vars(LIMITS), "rows": rows}
 
 
