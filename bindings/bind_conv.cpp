@@ -78,11 +78,15 @@ void bind_folded(py::module_& m) {
              const Tensor& running_mean, const Tensor& running_var, const Optional& norm_weight,
              const Optional& norm_bias, double eps, const Optional& residual, bool relu, Pair stride,
              const Padding& padding, Pair dilation, int64_t groups) {
-            return self.run(input,
+            const AutocastState& cast = autocast_state();
+            const auto lower = [&](const Tensor& tensor) {
+              return cast.enabled ? cast_argument(tensor, cast.dtype) : tensor;
+            };
+            return self.run(lower(input),
                             {weight, bias.value_or(Tensor()), running_mean, running_var,
                              norm_weight.value_or(Tensor()), norm_bias.value_or(Tensor()), eps},
-                            residual.value_or(Tensor()), relu,
-                            options("conv2d", stride, padding, dilation, groups));
+                            lower(residual.value_or(Tensor())), relu,
+                            options("conv2d", stride, padding, dilation, groups), cast.enabled);
           },
           py::arg("input"), py::arg("weight"), py::arg("bias"), py::arg("running_mean"),
           py::arg("running_var"), py::arg("norm_weight"), py::arg("norm_bias"), py::arg("eps"),

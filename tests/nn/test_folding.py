@@ -77,6 +77,21 @@ def test_values(bias: bool, options: dict[str, Any], dtype: Any) -> None:
         assert folds(model, x) == ("padding_mode" not in options)
 
 
+@pytest.mark.parametrize("dtype", [rl.bfloat16, rl.float16])
+def test_types_follow_autocast(dtype: Any) -> None:
+    model = block()
+    x, residual = rl.randn(2, 6, 9, 11), rl.randn(2, 10, 9, 11)
+    with rl.no_grad():
+        exact = model(x)
+        with rl.autocast("cpu", dtype=dtype):
+            assert folds(model, x)
+            lowered = model(x)
+            assert lowered.dtype == conv_norm_act(*model, x, residual).dtype == dtype
+        assert model(x).tolist() == exact.tolist()
+        assert model.to(dtype)(x.to(dtype)).dtype == dtype
+    np.testing.assert_allclose(lowered.float().numpy(), exact.numpy(), rtol=0.03, atol=0.05)
+
+
 def test_residual() -> None:
     model = block()
     x, residual = rl.randn(2, 6, 5, 7), rl.randn(2, 10, 5, 7)

@@ -56,9 +56,9 @@ int64_t result_numel(const Tensor& input, const Tensor& weight, const Conv2dOpti
 
 }  // namespace
 
-bool FoldedConv::refresh(const ConvNorm& layers) {
+bool FoldedConv::refresh(const ConvNorm& layers, DType dtype) {
   const auto now = parts(layers);
-  bool current = eps_ == layers.eps;
+  bool current = weight_.defined() && weight_.dtype() == dtype && eps_ == layers.eps;
   for (size_t i = 0; i < now.size(); ++i) {
     const uint64_t stamp = now[i]->defined() ? now[i]->storage().stamp() : 1;
     if (stamp == 0) return false;
@@ -76,15 +76,16 @@ bool FoldedConv::refresh(const ConvNorm& layers) {
     scale[c] /= std::sqrt(var[c] + layers.eps);
     shift[c] += (before[c] - mean[c]) * scale[c];
   }
-  const Tensor plain = contiguous(layers.weight);
-  const DType dtype = plain.dtype();
-  weight_ = Tensor::empty(plain.sizes(), dtype);
-  if (dtype == DType::Float32)
+  const DType wide = layers.weight.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+  const Tensor plain = contiguous(to(layers.weight, wide));
+  weight_ = Tensor::empty(plain.sizes(), wide);
+  if (wide == DType::Float32)
     scale_rows<float>(plain, scale, weight_);
   else
     scale_rows<double>(plain, scale, weight_);
   bias_ = Tensor::empty({channels}, DType::Float64);
   std::copy(shift.begin(), shift.end(), bias_.data<double>());
+  weight_ = to(weight_, dtype);
   bias_ = to(bias_, dtype);
   for (size_t i = 0; i < now.size(); ++i)
     sources_[i] = {now[i]->defined() ? now[i]->alias() : Tensor(),
@@ -94,10 +95,11 @@ bool FoldedConv::refresh(const ConvNorm& layers) {
 }
 
 Tensor FoldedConv::run(const Tensor& input, const ConvNorm& layers, const Tensor& residual, bool relu,
-                       const Conv2dOptions& options) {
-  const DType dtype = layers.weight.dtype();
+                       const Conv2dOptions& options, bool lowered) {
+  const DType dtype = input.dtype();
   const int64_t channels = layers.weight.size(0);
-  if (dtype != input.dtype() || (dtype != DType::Float32 && dtype != DType::Float64) || input.dim() != 4 ||
+  const bool fits = dtype == layers.weight.dtype() || (lowered && layers.weight.dtype() == DType::Float32);
+  if (!fits || !is_floating(dtype) || input.dim() != 4 ||
       autograd::recording(input, residual, layers.weight, layers.conv_bias, layers.norm_weight,
                           layers.norm_bias))
     return {};
@@ -107,7 +109,7 @@ Tensor FoldedConv::run(const Tensor& input, const ConvNorm& layers, const Tensor
   if (residual.defined() && (residual.dtype() != dtype || residual.dim() != 4 ||
                              residual.numel() != result_numel(input, layers.weight, options)))
     return {};
-  if (!refresh(layers)) return {};
+  if (!refresh(layers, dtype)) return {};
   return conv2d_fused(input, weight_, bias_, residual, relu, options);
 }
 

@@ -21,7 +21,7 @@ class FoldedConv {
   // done by single ops: a graph would be recorded, types are mixed or have no kernel, the residual
   // broadcasts, or code outside can write a parameter's memory unseen.
   Tensor run(const Tensor& input, const ConvNorm& layers, const Tensor& residual, bool relu,
-             const Conv2dOptions& options);
+             const Conv2dOptions& options, bool lowered = false);
 
  private:
   // A tensor as it was when the weights were folded; holding it keeps its address from being used again.
@@ -29,7 +29,7 @@ class FoldedConv {
     Tensor tensor;
     uint64_t stamp = 0;
   };
-  bool refresh(const ConvNorm& layers);
+  bool refresh(const ConvNorm& layers, DType dtype);
 
   std::array<Source, 6> sources_;
   double eps_ = -1.0;
