@@ -49,16 +49,24 @@ bool computed_in_float32(DType dtype) { return dtype == DType::Float16 || dtype 
 Tensor wide(const Tensor& tensor) { return tensor.defined() ? to(tensor, DType::Float32) : tensor; }
 
 // The values alone: relu(conv(input, weight) + bias + residual), the parts asked for.
+// `keep`: no graph waits to change the weights.
 Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
-                      bool relu, const Conv2dParams& p) {
+                      bool relu, const Conv2dParams& p, bool keep) {
   const autograd::GradModeGuard no_grad(false);
   if (computed_in_float32(input.dtype()))
-    return to(forward_values(wide(input), wide(weight), wide(bias), wide(residual), relu, p), input.dtype());
+    return to(forward_values(wide(input), wide(weight), wide(bias), wide(residual), relu, p, false),
+              input.dtype());
   Tensor out = Tensor::empty_channels_last(result_sizes(p), input.dtype());
   const Tensor plain_weight = contiguous(weight);
   const Tensor plain_bias = bias.defined() ? contiguous(bias) : bias;
   const Tensor added = residual.defined() ? in_layout(residual, true) : out;
   const Access from = input.access(), to = out.access(), more = added.access();
+  // Put into the kernel's order once, unless someone else can change them unseen.
+  const uint64_t stamp = weight.storage().stamp();
+  keep = keep && plain_weight.impl() == weight.impl() && stamp != 0;
+  const auto before = std::static_pointer_cast<const kernels::SplitWeights>(
+      keep ? weight.storage().kept() : std::shared_ptr<const void>());
+  kernels::KeptWeights packed = before;
   const HeavyWork heavy(p.work());
   dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -67,14 +75,16 @@ Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& b
     if (residual.defined()) epilogue.residual = reinterpret_cast<const T*>(more.data);
     epilogue.relu = relu;
     kernels::conv2d_forward<T>(p, view_of<T>(from, input), plain_weight.data<T>(), epilogue,
-                               reinterpret_cast<T*>(to.data));
+                               reinterpret_cast<T*>(to.data), keep ? &packed : nullptr);
   });
+  if (keep && packed != before) weight.storage().keep(stamp, packed);
   return out;
 }
 
 Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dParams& p) {
-  Tensor out = forward_values(input, weight, bias, Tensor(), false, p);
-  if (!autograd::recording(input, weight, bias)) return out;
+  const bool recording = autograd::recording(input, weight, bias);
+  Tensor out = forward_values(input, weight, bias, Tensor(), false, p, !recording);
+  if (!recording) return out;
   autograd::record(
       out, "ConvolutionBackward0", {input, weight, bias},
       {autograd::save_if(weight.requires_grad(), input), autograd::save_if(input.requires_grad(), weight)},
@@ -217,7 +227,7 @@ Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const Tensor& bia
       "conv2d_fused: residual must have the result's shape and dtype, ", to_string(result_sizes(p)), " ",
       dtype_name(input.dtype()), ", got ",
       residual.defined() ? str(to_string(residual.sizes()), " ", dtype_name(residual.dtype())) : "");
-  return forward_values(input, weight, bias, residual, relu, p);
+  return forward_values(input, weight, bias, residual, relu, p, true);
 }
 
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {

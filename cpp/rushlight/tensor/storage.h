@@ -44,6 +44,7 @@ class Storage {
   // Called after every in-place change.
   void bump_version() {
     version_.fetch_add(1, std::memory_order_relaxed);
+    if (keeps_.load(std::memory_order_relaxed)) std::atomic_store(&kept_, std::shared_ptr<const Kept>());
     last_change_ = SourceLocation::capture();
   }
   SourceLocation last_change() const { return last_change_; }
@@ -59,6 +60,16 @@ class Storage {
     returned_.fetch_add(1, std::memory_order_relaxed);
     lent_.fetch_sub(1, std::memory_order_relaxed);
   }
+  // One thing that was made of the memory (weights in a kernel's order) when it had the stamp; kept() is null
+  // once that is another. Dropped with the memory's next change.
+  void keep(uint64_t stamp, std::shared_ptr<const void> made) {
+    keeps_.store(true, std::memory_order_relaxed);
+    std::atomic_store(&kept_, std::make_shared<const Kept>(Kept{stamp, std::move(made)}));
+  }
+  std::shared_ptr<const void> kept() const {
+    const std::shared_ptr<const Kept> found = std::atomic_load(&kept_);
+    return found != nullptr && found->stamp == stamp() ? found->made : nullptr;
+  }
   // Foreign memory that its owner declared read-only (NumPy): writing stays possible, as in PyTorch.
   bool is_foreign() const { return release_ != nullptr; }
 
@@ -71,6 +82,12 @@ class Storage {
   std::atomic<uint32_t> version_{0};
   std::atomic<uint32_t> lent_{0};
   std::atomic<uint32_t> returned_{0};
+  std::atomic<bool> keeps_{false};
+  struct Kept {
+    uint64_t stamp;
+    std::shared_ptr<const void> made;
+  };
+  std::shared_ptr<const Kept> kept_;  // only through std::atomic_load and std::atomic_store
   SourceLocation last_change_;
   std::function<void()> release_;
   struct ChannelsLast {

@@ -185,7 +185,7 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why) {
 
 template <class T>
 void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, ImageView<const T> src,
-                         const T* weight, const ConvEpilogue<T>& epilogue, T* dst) {
+                         const T* weight, const ConvEpilogue<T>& epilogue, T* dst, KeptWeights* kept) {
   ConvJob<T> job{src,
                  p.in_h,
                  p.in_w,
@@ -203,7 +203,8 @@ void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, Ima
                  channels_last(dst, p.out_h(), p.out_w(), p.out_channels),
                  p.out_h(),
                  p.out_w(),
-                 p.group_out()};
+                 p.group_out(),
+                 kept};
   for (int64_t i = 0; i < p.kernel_h; ++i)
     for (int64_t j = 0; j < p.kernel_w; ++j)
       job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, i * p.kernel_w + j});
@@ -215,9 +216,9 @@ void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, Ima
 
 template <class T>
 void conv2d_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight,
-                    const ConvEpilogue<T>& epilogue, T* dst) {
+                    const ConvEpilogue<T>& epilogue, T* dst, KeptWeights* kept) {
   if (skinny(p)) return skinny_forward(p, src, weight, epilogue, dst);
-  conv2d_forward_with(select_conv2d<T>(active_isa(), p.out_w()), p, src, weight, epilogue, dst);
+  conv2d_forward_with(select_conv2d<T>(active_isa(), p.out_w()), p, src, weight, epilogue, dst, kept);
 }
 
 template <class T>
@@ -263,9 +264,9 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
 #define RUSHLIGHT_INSTANTIATE(T)                                                                             \
   template const ConvKernel<T>& select_conv2d<T>(Isa, int64_t, std::string*);                                \
   template void conv2d_forward_with<T>(const ConvKernel<T>&, const Conv2dParams&, ImageView<const T>,        \
-                                       const T*, const ConvEpilogue<T>&, T*);                                \
+                                       const T*, const ConvEpilogue<T>&, T*, KeptWeights*);                  \
   template void conv2d_forward<T>(const Conv2dParams&, ImageView<const T>, const T*, const ConvEpilogue<T>&, \
-                                  T*);                                                                       \
+                                  T*, KeptWeights*);                                                         \
   template void conv2d_grad_src<T>(const Conv2dParams&, ImageView<const T>, const T*, T*);
 RUSHLIGHT_INSTANTIATE(float)
 RUSHLIGHT_INSTANTIATE(double)

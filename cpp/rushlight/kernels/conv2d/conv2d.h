@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "rushlight/kernels/isa.h"
@@ -56,10 +57,15 @@ struct ConvEpilogue {
   bool relu = false;
 };
 
-// dst (images, out_h, out_w, out_channels), channels-last.
+// Weights in the order of a kernel (weights.h).
+class SplitWeights;
+using KeptWeights = std::shared_ptr<const SplitWeights>;
+
+// dst (images, out_h, out_w, out_channels), channels-last. `kept` (if given) holds what the last call with
+// the same weights left there, or null, and is given what this one made.
 template <class T>
 void conv2d_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight,
-                    const ConvEpilogue<T>& epilogue, T* dst);
+                    const ConvEpilogue<T>& epilogue, T* dst, KeptWeights* kept = nullptr);
 // grad_src (images, in_h, in_w, in_channels), channels-last.
 template <class T>
 void conv2d_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, const T* weight, T* grad_src);
@@ -111,6 +117,7 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why = nu
 // Forward with a given row (tests).
 template <class T>
 void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& params, ImageView<const T> src,
-                         const T* weight, const ConvEpilogue<T>& epilogue, T* dst);
+                         const T* weight, const ConvEpilogue<T>& epilogue, T* dst,
+                         KeptWeights* kept = nullptr);
 
 }  // namespace rushlight::kernels

@@ -28,6 +28,7 @@ struct ConvJob {
   ConvEpilogue<T> epilogue;  // its residual belongs to dst.data
   ImageView<T> dst;
   int64_t out_h, out_w, outputs;  // outputs of one group
+  KeptWeights* kept = nullptr;    // see conv2d_forward
 };
 
 }  // namespace rushlight::kernels

@@ -22,12 +22,12 @@ class SplitConv {
         job_(jobs_[0]),
         plan_(job, kSplitLanes, 1, kSplitLanes, true),
         split_(split_kernel()),
-        weights_(jobs_, split_, plan_.channels / job.channels),
+        weights_(SplitWeights::of(jobs_, split_, plan_.channels / job.channels)),
         total_(job.images * job.out_h),
-        steps_(weights_.steps(0)) {
+        steps_(weights_->steps(0)) {
     for (const int64_t offset : plan_.tap_offset)
       for (int64_t c = 0; c < plan_.channels; c += kSplitDepth) step_offset_.push_back(offset + c);
-    safe_.store(weights_.safe());
+    safe_.store(weights_->safe());
   }
 
   bool run() {
@@ -118,8 +118,8 @@ class SplitConv {
     x.column = group * job_.outputs + first_block * kSplitLanes;
     x.n = std::min(job_.outputs, last_block * kSplitLanes) - first_block * kSplitLanes;
     x.steps = std::min(kSplitChain, steps_ - first_step);
-    x.b = weights_.panel(0, group * plan_.output_blocks + first_block) + first_step * kSplitStep;
-    x.b_panel = weights_.panel_size(0);
+    x.b = weights_->panel(0, group * plan_.output_blocks + first_block) + first_step * kSplitStep;
+    x.b_panel = weights_->panel_size(0);
     x.accumulate = first_step > 0;
     const ConvEpilogue<float>& epilogue = job_.epilogue;
     if (first_step == 0 && epilogue.bias != nullptr) x.bias = epilogue.bias + x.column;
@@ -134,7 +134,7 @@ class SplitConv {
   const ConvJob<float>& job_;
   const ConvPlan<float> plan_;
   const SplitKernel& split_;
-  SplitWeights weights_;
+  const std::shared_ptr<const SplitWeights> weights_;
   const int64_t total_, steps_;
   std::vector<int64_t> step_offset_;
   std::atomic<bool> safe_{true};

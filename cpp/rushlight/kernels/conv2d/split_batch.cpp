@@ -28,10 +28,10 @@ class SplitBatch {
       : jobs_(jobs),
         first_(jobs[0]),
         split_(split_kernel()),
-        weights_(jobs, split_, 1),
+        weights_(SplitWeights::of(jobs, split_, 1)),
         channel_steps_(split_steps(first_.channels)),
         blocks_(ceil_div(first_.outputs, kSplitLanes)),
-        safe_(weights_.safe()) {
+        safe_(weights_->safe()) {
     measure();
     pixel_ = channel_steps_ * kSplitTileStep;
     row_ = cols_ * pixel_;
@@ -111,7 +111,7 @@ class SplitBatch {
   void multiply_row(size_t index, int64_t group, int64_t batch, int64_t row, const uint16_t* ring,
                     int64_t first_block, int64_t last_block) {
     const ConvJob<float>& job = jobs_[index];
-    Scratch<int64_t> offsets(weights_.steps(index));
+    Scratch<int64_t> offsets(weights_->steps(index));
     int64_t steps = 0, skipped = 0;
     for (const Tap& tap : job.taps) {
       const int64_t from = row * job.step_h + tap.row;
@@ -131,13 +131,13 @@ class SplitBatch {
     }
     const int64_t column = group * job.outputs + first_block * kSplitLanes;
     const float* bias = job.epilogue.bias == nullptr ? nullptr : job.epilogue.bias + column;
-    const uint16_t* panels = weights_.panel(index, group * blocks_ + first_block) + skipped * kSplitStep;
+    const uint16_t* panels = weights_->panel(index, group * blocks_ + first_block) + skipped * kSplitStep;
     for (int64_t s = 0; s == 0 || s < steps; s += kSplitChain) {
       const bool last = s + kSplitChain >= steps;
       split_.block({job.out_w * kImages,
                     std::min(job.outputs, last_block * kSplitLanes) - first_block * kSplitLanes,
                     std::min(kSplitChain, steps - s), tiles.data(), 64, kSplitTileStep / 3,
-                    offsets.data() + s, panels + s * kSplitStep, weights_.panel_size(index), results.data(),
+                    offsets.data() + s, panels + s * kSplitStep, weights_->panel_size(index), results.data(),
                     column, s > 0, s == 0 ? bias : nullptr, last ? job.epilogue.residual : nullptr,
                     job.dst.data, last && job.epilogue.relu});
     }
@@ -146,7 +146,7 @@ class SplitBatch {
   const std::vector<ConvJob<float>>& jobs_;
   const ConvJob<float>& first_;  // for what they share
   const SplitKernel& split_;
-  SplitWeights weights_;
+  const std::shared_ptr<const SplitWeights> weights_;
   const int64_t channel_steps_, blocks_;
   int64_t rows_ = 0, first_row_ = 0, slots_ = 1, first_col_ = 0, cols_ = 1;
   int64_t pixel_ = 0, row_ = 0;  // numbers

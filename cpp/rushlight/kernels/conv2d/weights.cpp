@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <new>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/gemm/gemm.h"
@@ -21,6 +23,25 @@ std::vector<int64_t> first_steps(const std::vector<ConvJob<float>>& jobs, int64_
     first.push_back(first.back() + blocks * runs * split_steps(run * job.channels));
   }
   return first;
+}
+
+// Equal for jobs whose weights have the same panels, as long as the weights do not change.
+std::vector<int64_t> key_of(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run) {
+  const ConvJob<float>& job = jobs[0];
+  std::vector<int64_t> key{reinterpret_cast<intptr_t>(job.weight),
+                           reinterpret_cast<intptr_t>(&split),
+                           run,
+                           job.groups,
+                           job.channels,
+                           job.outputs,
+                           job.weight_group,
+                           job.weight_output,
+                           job.weight_channel};
+  for (const ConvJob<float>& other : jobs) {
+    key.push_back(static_cast<int64_t>(other.taps.size()));
+    for (const Tap& tap : other.taps) key.push_back(tap.weight);
+  }
+  return key;
 }
 
 }  // namespace
@@ -51,67 +72,98 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* wei
                packed + t * job.channels * width});
 }
 
+void SplitWeights::Free::operator()(uint16_t* memory) const { std::free(memory); }
+
+struct SplitWeights::Packing {
+  const SplitWeights& weights;
+  const std::vector<ConvJob<float>>& jobs;
+  const SplitKernel& split;
+  const int64_t run;
+
+  uint16_t* panel(size_t job, int64_t block) const {
+    return const_cast<uint16_t*>(weights.panel(job, block));
+  }
+
+  // Whether all weights of the block can be split.
+  bool pack(int64_t block) const { return run == 1 ? pack_taps(block) : pack_runs(block); }
+
+  // The weights of a block lie in memory as [output][channel][tap] or [channel][output][tap]. They are turned
+  // to [channel][tap][output] for a step's channels at a time, which stay in the L1 cache while all jobs take
+  // theirs.
+  bool pack_taps(int64_t block) const {
+    const ConvJob<float>& job = jobs[0];
+    const GemmKernel<float>& gemm = select_gemm<float>(Isa::Avx512);
+    const int64_t per_group = weights.blocks_ / job.groups, first = block % per_group * kSplitLanes;
+    const int64_t lanes = std::min(kSplitLanes, job.outputs - first);
+    const int64_t taps = std::min(job.weight_output, job.weight_channel);  // of the kernel
+    const float* weight = job.weight + block / per_group * job.weight_group + first * job.weight_output;
+    Scratch<float> turned(kSplitDepth * taps * kSplitLanes);
+    const float* rows[kSplitDepth];
+    bool safe = true;
+    for (int64_t c = 0; c < job.channels; c += kSplitDepth) {
+      const int64_t channels = std::min(kSplitDepth, job.channels - c);
+      const float* src = weight + c * job.weight_channel;
+      const int64_t together = job.weight_channel == taps ? channels : 1;
+      for (int64_t i = 0; i < channels; i += together)
+        gemm.pack({lanes, kSplitLanes, together * taps, src + i * job.weight_channel, job.weight_output, 1,
+                   turned.data() + i * taps * kSplitLanes});
+      for (size_t j = 0; j < jobs.size(); ++j)
+        for (size_t t = 0; t < jobs[j].taps.size(); ++t) {
+          for (int64_t i = 0; i < kSplitDepth; ++i)
+            rows[i] = i < channels ? &turned[(i * taps + jobs[j].taps[t].weight) * kSplitLanes] : nullptr;
+          const int64_t step = static_cast<int64_t>(t) * split_steps(job.channels) + c / kSplitDepth;
+          safe = split.pair({rows, kSplitLanes, panel(j, block) + step * kSplitStep, 0, 0}) && safe;
+        }
+    }
+    return safe;
+  }
+
+  bool pack_runs(int64_t block) const {
+    const ConvJob<float>& job = jobs[0];
+    const auto taps = static_cast<int64_t>(job.taps.size());
+    const int64_t per_group = weights.blocks_ / job.groups, first = block % per_group * kSplitLanes;
+    const float* weight = job.weight + block / per_group * job.weight_group + first * job.weight_output;
+    Scratch<float> plain(taps * job.channels * kSplitLanes);
+    pack_outputs(job, select_gemm<float>(Isa::Avx512), weight, std::min(kSplitLanes, job.outputs - first),
+                 kSplitLanes, plain.data());
+    const int64_t depth = run * job.channels;
+    uint16_t* dst = panel(0, block);
+    bool safe = true;
+    for (int64_t i = 0; i < taps / run; ++i, dst += split_steps(depth) * kSplitStep)
+      safe = split.pack_columns(
+                 {kSplitLanes, depth, plain.data() + i * depth * kSplitLanes, 1, kSplitLanes, dst}) &&
+             safe;
+    return safe;
+  }
+};
+
 SplitWeights::SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run)
-    : jobs_(jobs),
-      split_(split),
-      blocks_(blocks_of(jobs[0])),
-      first_(first_steps(jobs, run, blocks_)),
-      packed_(first_.back() * kSplitStep) {
+    : key_(key_of(jobs, split, run)), blocks_(blocks_of(jobs[0])), first_(first_steps(jobs, run, blocks_)) {
+  const int64_t numbers = first_.back() * kSplitStep;
+  if (jobs[0].kept == nullptr) {
+    panels_ = scratch_.emplace(numbers).data();
+  } else {
+    owned_.reset(
+        static_cast<uint16_t*>(std::aligned_alloc(64, static_cast<size_t>(numbers) * sizeof(uint16_t))));
+    if (owned_ == nullptr) throw std::bad_alloc();
+    panels_ = owned_.get();
+  }
+  const Packing packing{*this, jobs, split, run};
   std::atomic<bool> safe{true};
   parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      if (!(run == 1 ? pack_taps(i) : pack_runs(i, run))) safe.store(false, std::memory_order_relaxed);
+      if (!packing.pack(i)) safe.store(false, std::memory_order_relaxed);
   });
   safe_ = safe.load();
 }
 
-// The weights of a block lie in memory as [output][channel][tap] or [channel][output][tap]. They are turned
-// to [channel][tap][output] for a step's channels at a time, which stay in the L1 cache while all jobs take
-// theirs.
-bool SplitWeights::pack_taps(int64_t block) {
-  const ConvJob<float>& job = jobs_[0];
-  const GemmKernel<float>& gemm = select_gemm<float>(Isa::Avx512);
-  const int64_t per_group = blocks_ / job.groups, first = block % per_group * kSplitLanes;
-  const int64_t lanes = std::min(kSplitLanes, job.outputs - first);
-  const int64_t taps = std::min(job.weight_output, job.weight_channel);  // of the kernel
-  const float* weight = job.weight + block / per_group * job.weight_group + first * job.weight_output;
-  Scratch<float> turned(kSplitDepth * taps * kSplitLanes);
-  const float* rows[kSplitDepth];
-  bool safe = true;
-  for (int64_t c = 0; c < job.channels; c += kSplitDepth) {
-    const int64_t channels = std::min(kSplitDepth, job.channels - c);
-    const float* src = weight + c * job.weight_channel;
-    const int64_t together = job.weight_channel == taps ? channels : 1;
-    for (int64_t i = 0; i < channels; i += together)
-      gemm.pack({lanes, kSplitLanes, together * taps, src + i * job.weight_channel, job.weight_output, 1,
-                 turned.data() + i * taps * kSplitLanes});
-    for (size_t j = 0; j < jobs_.size(); ++j)
-      for (size_t t = 0; t < jobs_[j].taps.size(); ++t) {
-        for (int64_t i = 0; i < kSplitDepth; ++i)
-          rows[i] = i < channels ? &turned[(i * taps + jobs_[j].taps[t].weight) * kSplitLanes] : nullptr;
-        const int64_t step = static_cast<int64_t>(t) * split_steps(job.channels) + c / kSplitDepth;
-        safe = split_.pair({rows, kSplitLanes, panel_data(j, block) + step * kSplitStep, 0, 0}) && safe;
-      }
-  }
-  return safe;
-}
-
-bool SplitWeights::pack_runs(int64_t block, int64_t run) {
-  const ConvJob<float>& job = jobs_[0];
-  const auto taps = static_cast<int64_t>(job.taps.size());
-  const int64_t per_group = blocks_ / job.groups, first = block % per_group * kSplitLanes;
-  const float* weight = job.weight + block / per_group * job.weight_group + first * job.weight_output;
-  Scratch<float> plain(taps * job.channels * kSplitLanes);
-  pack_outputs(job, select_gemm<float>(Isa::Avx512), weight, std::min(kSplitLanes, job.outputs - first),
-               kSplitLanes, plain.data());
-  const int64_t depth = run * job.channels;
-  uint16_t* panel = panel_data(0, block);
-  bool safe = true;
-  for (int64_t i = 0; i < taps / run; ++i, panel += split_steps(depth) * kSplitStep)
-    safe = split_.pack_columns(
-               {kSplitLanes, depth, plain.data() + i * depth * kSplitLanes, 1, kSplitLanes, panel}) &&
-           safe;
-  return safe;
+std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<float>>& jobs,
+                                                     const SplitKernel& split, int64_t run) {
+  KeptWeights* kept = jobs[0].kept;
+  if (kept != nullptr && *kept != nullptr && (*kept)->key_ == key_of(jobs, split, run)) return *kept;
+  auto made = std::make_shared<const SplitWeights>(jobs, split, run);
+  if (kept != nullptr) *kept = made;
+  return made;
 }
 
 template void pack_outputs<float>(const ConvJob<float>&, const GemmKernel<float>&, const float*, int64_t,

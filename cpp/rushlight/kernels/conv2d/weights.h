@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "rushlight/base/scratch.h"
@@ -19,7 +21,9 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* wei
 class SplitWeights {
  public:
   // `run`: how many taps follow each other without a gap, their channels sharing steps; above 1 for a single
-  // job only. The jobs must live on.
+  // job only. Taken from jobs[0].kept if they are there, and left there.
+  static std::shared_ptr<const SplitWeights> of(const std::vector<ConvJob<float>>& jobs,
+                                                const SplitKernel& split, int64_t run);
   SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run);
 
   // Whether all of them can be split.
@@ -29,20 +33,23 @@ class SplitWeights {
   // Numbers between panels.
   int64_t panel_size(size_t job) const { return steps(job) * kSplitStep; }
   // Panel number `block` of outputs, counting through all groups.
-  const uint16_t* panel(size_t job, int64_t block) { return panel_data(job, block); }
+  const uint16_t* panel(size_t job, int64_t block) const {
+    return panels_ + first_[job] * kSplitStep + block * panel_size(job);
+  }
 
  private:
-  uint16_t* panel_data(size_t job, int64_t block) {
-    return packed_.data() + first_[job] * kSplitStep + block * panel_size(job);
-  }
-  bool pack_taps(int64_t block);
-  bool pack_runs(int64_t block, int64_t run);
+  struct Packing;  // what is needed while they are made
+  struct Free {
+    void operator()(uint16_t* memory) const;
+  };
 
-  const std::vector<ConvJob<float>>& jobs_;
-  const SplitKernel& split_;
+  std::vector<int64_t> key_;    // what they were made from and for
   int64_t blocks_;              // of kSplitLanes outputs, in all groups
   std::vector<int64_t> first_;  // step of each job
-  Scratch<uint16_t> packed_;
+  // Kept ones outlive this thread's scratch memory.
+  std::optional<Scratch<uint16_t>> scratch_;
+  std::unique_ptr<uint16_t, Free> owned_;
+  uint16_t* panels_;
   bool safe_ = true;
 };
 
