@@ -35,14 +35,17 @@ HELD = {
 
 
 def hold_others(environment: MutableMapping[str, str], threads: int) -> dict[str, str]:
-    """Sets the variables that hold NumPy and PyTorch to RUSHLIGHT_ISA and to `threads`.
+    """Sets the variables that hold NumPy and PyTorch to RUSHLIGHT_ISA and to `threads`, and their threads to rest.
 
     They are read when those are imported: call it before. A variable that the caller has set stays as it is.
 
     Returns:
         The variables in effect that limit instructions.
     """
-    environment["OPENBLAS_NUM_THREADS"] = str(threads)  # NumPy's BLAS reads it when it is first imported
+    environment["OPENBLAS_NUM_THREADS"] = str(threads)
+    # Its idle threads spin for 2^20 ticks, less than a millisecond, not for a tenth of a second: whoever comes
+    # after NumPy would share a processor with them.
+    environment.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
     level = environment.get("RUSHLIGHT_ISA", "")
     for name, value in HELD.get(level, {}).items():
         environment.setdefault(name, value)

@@ -122,6 +122,7 @@ def test_others_are_held_to_the_level() -> None:
     assert held["ATEN_CPU_CAPABILITY"] == "avx2"
     assert held["ONEDNN_MAX_CPU_ISA"] == "SSE41"  # what the caller chose stays
     assert variables["OPENBLAS_NUM_THREADS"] == "3"
+    assert "OPENBLAS_THREAD_TIMEOUT" in variables
     assert environment.hold_others({}, 1) == {}
 
 
