@@ -35,7 +35,7 @@ HELD = {
 
 
 def hold_others(environment: MutableMapping[str, str], threads: int) -> dict[str, str]:
-    """Sets the variables that hold NumPy and PyTorch to RUSHLIGHT_ISA and to `threads`, and their threads to rest.
+    """Sets the variables that hold NumPy and PyTorch to RUSHLIGHT_ISA and to `threads`.
 
     They are read when those are imported: call it before. A variable that the caller has set stays as it is.
 
@@ -43,14 +43,18 @@ def hold_others(environment: MutableMapping[str, str], threads: int) -> dict[str
         The variables in effect that limit instructions.
     """
     environment["OPENBLAS_NUM_THREADS"] = str(threads)
-    # Its idle threads spin for 2^20 ticks, less than a millisecond, not for a tenth of a second: whoever comes
-    # after NumPy would share a processor with them.
+    # NumPy's idle threads spin for 2^20 ticks, less than a millisecond, not for a tenth of a second: whoever
+    # comes next would share a processor with them.
     environment.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
     level = environment.get("RUSHLIGHT_ISA", "")
     for name, value in HELD.get(level, {}).items():
         environment.setdefault(name, value)
     names = sorted({name for held in HELD.values() for name in held})
     return {name: environment[name] for name in names if name in environment}
+
+
+# Fewer bytes may come from the caches, whose speed was not measured.
+BEYOND_CACHES = 16 << 20
 
 
 def torch_or_none() -> ModuleType | None:
@@ -89,8 +93,10 @@ class Limits:
         """The shortest possible time of such work and what bounds it; (0, "") if nothing is known of it."""
         rate, name = self.arithmetic()
         stream, stream_name = (self.read, "read") if reads_only else (self.stream, "stream")
-        bounds = [(flop / rate, name), (bytes / stream, stream_name)]
-        return max(bounds) if flop or bytes else (0.0, "")
+        bounds = [(flop / rate, name)] if flop else []
+        if bytes >= BEYOND_CACHES:
+            bounds.append((bytes / stream, stream_name))
+        return max(bounds, default=(0.0, ""))
 
 
 def limits(dtype: str) -> Limits:

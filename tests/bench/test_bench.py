@@ -70,6 +70,8 @@ def test_short_calls_are_repeated_until_a_sample_is_long_enough(monkeypatch: pyt
         (200e9, 0, False, 1.0, "tiles/6"),
         (200e9, 30e9, False, 3.0, "stream"),
         (0, 30e9, True, 1.5, "read"),
+        (200e3, 1e6, False, 1e-6, "tiles/6"),
+        (0, 1e6, False, 0.0, ""),
         (0, 0, False, 0.0, ""),
     ],
 )
