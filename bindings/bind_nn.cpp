@@ -1,5 +1,6 @@
 // Softmax, normalisation, pooling and the optimiser step.
 #include "bind.h"
+#include "rushlight/ops/layer_norm.h"
 #include "rushlight/ops/norm.h"
 #include "rushlight/ops/pool.h"
 #include "rushlight/ops/sgd.h"
@@ -151,6 +152,18 @@ void bind_nn(Binder& b) {
       "relu(batch_norm(input, ...) + residual) in one pass over memory, forward and backward.\n\n"
       "Shapes:\n    input, residual: (N, C, ...); the others: (C)\n\n"
       "Raises:\n    ValueError, RuntimeError: as batch_norm, or for a residual that does not broadcast.");
+  b.function(
+      "layer_norm",
+      [](const Tensor& input, const IntList& normalized_shape, const OptionalTensor& weight,
+         const OptionalTensor& bias,
+         double eps) { return ops::layer_norm(input, normalized_shape, given(weight), given(bias), eps); },
+      py::arg("input"), py::arg("normalized_shape"), py::arg("weight") = py::none(),
+      py::arg("bias") = py::none(), py::arg("eps") = 1e-5,
+      "(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions of each sample.\n\n"
+      "Shapes:\n    input and result: (*, *normalized_shape); weight, bias: normalized_shape\n\n"
+      "Raises:\n    RuntimeError: if the input does not end in normalized_shape, or weight or bias have "
+      "another "
+      "shape.");
   b.function(
       "sgd_step_",
       [](const std::vector<Tensor>& params, const std::vector<Tensor>& grads,

@@ -617,6 +617,13 @@ def batch_norm_relu(
     eps: float = 1e-5,
     residual: Tensor | None = None,
 ) -> Tensor: ...
+def layer_norm(
+    input: Tensor,
+    normalized_shape: _Dims,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor: ...
 def sgd_step_(
     params: Sequence[Tensor],
     grads: Sequence[Tensor],

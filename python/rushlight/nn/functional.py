@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 from .. import _core
@@ -24,6 +23,7 @@ from .._core.ops import (
     hardsigmoid,
     hardswish,
     hardtanh,
+    layer_norm,
     leaky_relu,
     linear,
     logsigmoid,
@@ -237,28 +237,6 @@ def _check_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """`(x - mean) / sqrt(var + eps) * weight + bias` over the last dimensions of each sample.
-
-    Raises:
-        RuntimeError: the input does not end in `normalized_shape`.
-    """
-    shape = tuple(normalized_shape)
-    if tuple(input.shape[input.dim() - len(shape) :]) != shape or not shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
-            f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
-    result = _normalized(input, list(range(-len(shape), 0)), eps)
-    return _scaled(result, weight, bias)
-
-
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -277,17 +255,11 @@ def group_norm(
             f"{list(input.shape)} and num_groups={num_groups}"
         )
     grouped = input.reshape(input.shape[0], num_groups, -1)
-    result = _normalized(grouped, [2], eps).view(input.shape)
+    result = layer_norm(grouped, grouped.shape[2:], eps=eps).view(input.shape)
     sizes = [-1, *[1] * (input.dim() - 2)]
     return _scaled(
         result, None if weight is None else weight.view(sizes), None if bias is None else bias.view(sizes)
     )
-
-
-def _normalized(x: Tensor, dims: list[int], eps: float) -> Tensor:
-    centred = x - x.mean(dims, keepdim=True)
-    variance = (centred * centred).mean(dims, keepdim=True)
-    return centred * ops.rsqrt(variance + eps)
 
 
 def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

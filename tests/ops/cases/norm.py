@@ -164,6 +164,41 @@ CASES += [
         rtol=8,
     ),
     Case(
+        F + "layer_norm",
+        (real(5, 67), real(67), real(67)),
+        call=lambda t, x, w, b: t.nn.functional.layer_norm(x, (67,), w, b),
+        reference=layer_norm,
+        label="odd",
+        rtol=8,
+        large=((600, 67), (67,), (67,)),
+        gradgrad=BIG,
+    ),
+    Case(
+        F + "layer_norm",
+        (real(3, 4), real(4)),
+        call=lambda t, x, w: t.nn.functional.layer_norm(x, (4,), w),
+        reference=layer_norm,
+        label="no-bias",
+        rtol=8,
+    ),
+    Case(
+        F + "layer_norm",
+        (real(0, 4), real(4), real(4)),
+        call=lambda t, x, w, b: t.nn.functional.layer_norm(x, (4,), w, b),
+        reference=layer_norm,
+        label="empty",
+    ),
+    Case(
+        F + "layer_norm",
+        (real(3, 40, low=1e3, high=1e3 + 1),),
+        call=lambda t, x: t.nn.functional.layer_norm(x, (40,)),
+        reference=lambda x: layer_norm(x.astype(np.float32).astype(np.float64)),
+        label="far-from-zero",
+        dtypes=("float32",),
+        grad=False,
+        rtol=20,
+    ),
+    Case(
         F + "group_norm",
         (real(2, 4, 3), real(4), real(4)),
         call=lambda t, x, w, b: t.nn.functional.group_norm(x, 2, w, b),
@@ -187,6 +222,13 @@ CASES += [
 ]
 
 REFUSALS = [
+    Refusal(
+        F + "layer_norm",
+        "weight",
+        lambda t: t.nn.functional.layer_norm(t.ones(2, 3), (3,), t.ones(2)),
+        RuntimeError,
+        r"3.*2|2.*3",
+    ),
     Refusal(
         F + "layer_norm",
         "shape",
