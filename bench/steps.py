@@ -68,6 +68,13 @@ def _inference(library: ModuleType, dtype: str, model: Any, images: Any, labels:
     return infer
 
 
+def _optimised(library: ModuleType, dtype: str, model: Any, images: Any, labels: Any) -> Call:
+    """PyTorch has no such function; its model is asked as it is."""
+    if library is rushlight:
+        model = rushlight.optimize_for_inference(model)
+    return _inference(library, dtype, model, images, labels)
+
+
 def _new_head(library: ModuleType, model: Any) -> None:
     """The tutorial's last part: everything frozen but a new last layer."""
     model.requires_grad_(False)
@@ -112,6 +119,7 @@ def cases(quick: bool, dtype: str) -> Iterator[Case]:
     work = [(_train, "train step", *shape, layers.train_flop, layers.TRAIN_BYTES) for shape in TRAIN]
     forward = layers.forward_flop, layers.FORWARD_BYTES
     work += [(_inference, "inference", *shape, *forward) for shape in INFERENCE]
+    work += [(_optimised, "optimised inference", *shape, *forward) for shape in INFERENCE]
     work.append((_fine_tune_fixed, "fine-tune head", *FINE_TUNE, *forward))
     work.append((_fine_tune, "fine-tune head, train mode", *FINE_TUNE, *forward))
     for make, name, batch, size, flop, bytes_moved in work:
