@@ -153,19 +153,21 @@ void run_packed_block(const GemmKernel<T>& kernel, const GemmArgs<T>& x, T* a, T
       kernel.pack({std::min(kernel.nr, x.n - i * kernel.nr), kernel.nr, x.k, x.b + i * kernel.nr * x.b_col,
                    x.b_col, x.b_row, b + i * kernel.nr * x.k});
   });
-  const int64_t task_rows = std::max<int64_t>(1, kernel.mc / rows) * rows;
-  const int64_t task_columns = kTaskPanels * kernel.nr;
-  const int64_t across = ceil_div(x.n, task_columns);
+  // Tasks of about MC rows by a few panels of B, as even as panels allow: threads get equal shares.
+  const int64_t down = ceil_div(a_panels, std::max<int64_t>(1, kernel.mc / rows));
+  const int64_t across = ceil_div(b_panels, kTaskPanels);
   const int64_t grain =
-      std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, task_rows * task_columns * x.k));
-  parallel_for(ceil_div(x.m, task_rows) * across, grain, [&](int64_t begin, int64_t end) {
+      std::max<int64_t>(1, kPieceWork * down * across / std::max<int64_t>(1, x.m * x.n * x.k));
+  parallel_for(down * across, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t i = task / across * task_rows;
-      const int64_t j = task % across * task_columns;
+      const int64_t i = task / across * a_panels / down * rows;
+      const int64_t i_end = std::min(x.m, (task / across + 1) * a_panels / down * rows);
+      const int64_t j = task % across * b_panels / across * kernel.nr;
+      const int64_t j_end = std::min(x.n, (task % across + 1) * b_panels / across * kernel.nr);
       const T* a_block = a + i * x.k;
-      kernel.block({std::min(task_rows, x.m - i), std::min(task_columns, x.n - j), x.k, rows, 1, &a_block,
-                    rows * x.k, rows, b + j * x.k, kernel.nr * x.k, kernel.nr, 0, x.c + i * x.c_row + j,
-                    x.c_row, x.accumulate || !first, first && x.bias != nullptr ? x.bias + j : nullptr});
+      kernel.block({i_end - i, j_end - j, x.k, rows, 1, &a_block, rows * x.k, rows, b + j * x.k,
+                    kernel.nr * x.k, kernel.nr, 0, x.c + i * x.c_row + j, x.c_row, x.accumulate || !first,
+                    first && x.bias != nullptr ? x.bias + j : nullptr});
     }
   });
 }
