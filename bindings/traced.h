@@ -51,7 +51,8 @@ decltype(auto) traced_call(const char* name, const F& f, A&&... args) {
   if (call) (each_tensor([&](const Tensor& tensor) { call.input(tensor); }, args), ...);
   using R = std::invoke_result_t<const F&, A...>;
   if constexpr (std::is_void_v<R>) {
-    f(std::forward<A>(args)...);
+    f(args...);
+    if (call) (each_tensor([&](const Tensor& tensor) { call.changed(tensor); }, args), ...);
   } else {
     R result = f(std::forward<A>(args)...);
     if (call) each_tensor([&](const Tensor& tensor) { call.output(tensor); }, result);

@@ -136,6 +136,29 @@ def test_bytes_count_each_operand_once_and_views_nothing() -> None:
     assert moved == {"add": 4 * (20 + 5 + 20), "t": 0, "expand": 0, "add_": 4 * (20 + 5 + 20)}
 
 
+def test_steps_in_place_tell_what_they_wrote() -> None:
+    model = torch.nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(torch.ones(2, 4)).sum().backward()
+        with profile(record_shapes=True) as prof:
+            optimizer.step()
+    (step,) = (event for event in prof.events() if event.name == "sgd_step_")
+    assert step.output_shapes == ((3, 4), (3,), (3, 4), (3,))  # parameters and momentum
+    assert step.bytes == 5 * 4 * 15
+
+
+def test_layers_in_one_pass_are_seen() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
+    with torch.no_grad(), profile(record_shapes=True) as prof:
+        model(torch.ones(1, 3, 8, 8))
+    convolution = prof.events()[-1]
+    assert convolution.name == "conv2d_fused"
+    assert convolution.input_shapes == ((1, 3, 8, 8), (4, 3, 3, 3), (4,))
+    assert convolution.flops == 2 * 36 * 4 * 27
+
+
 def test_kernels_say_their_name_and_work() -> None:
     with profile(with_flops=True) as prof:
         torch.rand(64, 64) @ torch.rand(64, 64)

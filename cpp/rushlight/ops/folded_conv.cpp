@@ -6,6 +6,7 @@
 #include "rushlight/autograd/record.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/ops/copy.h"
+#include "rushlight/tensor/traced.h"
 
 namespace rushlight::ops {
 namespace {
@@ -110,7 +111,12 @@ Tensor FoldedConv::run(const Tensor& input, const ConvNorm& layers, const Tensor
                              residual.numel() != result_numel(input, layers.weight, options)))
     return {};
   if (!refresh(layers, dtype)) return {};
-  return conv2d_fused(input, weight_, bias_, residual, relu, options);
+  TracedCall call("conv2d_fused", trace::Kind::Op);
+  if (call)
+    for (const Tensor& tensor : {input, weight_, bias_, residual}) call.input(tensor);
+  Tensor out = conv2d_fused(input, weight_, bias_, residual, relu, options);
+  if (call) call.output(out);
+  return out;
 }
 
 }  // namespace rushlight::ops

@@ -32,4 +32,11 @@ void TracedCall::output(const Tensor& tensor) {
     if (seen.storage == &tensor.storage() && seen.version == tensor.storage().version()) event.bytes = 0;
 }
 
+void TracedCall::changed(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  for (const Seen& seen : seen_)
+    if (seen.storage == &tensor.storage() && seen.version != tensor.storage().version())
+      return output(tensor);
+}
+
 }  // namespace rushlight

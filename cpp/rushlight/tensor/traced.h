@@ -20,6 +20,8 @@ class TracedCall {
   // Undefined tensors are left out.
   void input(const Tensor& tensor);
   void output(const Tensor& tensor);
+  // The same for an input that was changed in place; nothing for one that was not.
+  void changed(const Tensor& tensor);
 
  private:
   struct Seen {

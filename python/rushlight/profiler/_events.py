@@ -94,9 +94,8 @@ class FunctionEventAvg:
         if event.share_of_limit > 0:
             self.limited_time += event.cpu_time_total
             self.limit_time += event.share_of_limit * event.cpu_time_total
-        for seen, note in ((self.kernels, event.kernel), (self.refused, event.refused)):
-            if note and note not in seen:
-                seen.append(note)
+        for seen, notes in ((self.kernels, event.kernel), (self.refused, event.refused)):
+            seen += [note for note in notes.split(", ") if note and note not in seen]
 
     @property
     def cpu_time(self) -> float:
