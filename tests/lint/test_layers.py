@@ -27,6 +27,8 @@ MAY_NOT_IMPORT = {
     "utils": ("vision", "cli"),
     "io": ("vision", "cli", "nn", "optim"),
     "vision": ("cli",),
+    "amp": ("vision", "cli", "nn", "optim", "io"),
+    "profiler": ("vision", "cli", "nn", "optim", "io"),
 }
 
 FILE_LINES, HEADER_LINES, FUNCTION_LINES = 400, 250, 80
