@@ -13,6 +13,8 @@ namespace {
 
 constexpr int64_t kPixels = 128;  // in a row of tiles: with the weights of a block they fit the L2 cache
 constexpr int64_t kTileRows = 16;
+constexpr int64_t kTaskPixels = 96;   // of a task, at least
+constexpr int64_t kLeastPixels = 40;  // from which packing the weights pays
 
 // One job: pixels are read from padded rows, where they lie or gathered.
 class SplitConv {
@@ -28,23 +30,34 @@ class SplitConv {
     for (const int64_t offset : plan_.tap_offset)
       for (int64_t c = 0; c < plan_.channels; c += kSplitDepth) step_offset_.push_back(offset + c);
     safe_.store(weights_->safe());
+    // Equal parts, in a number that most numbers of threads divide.
+    const int64_t needed = ceil_div(total_, std::max<int64_t>(1, plan_.rows));
+    while (row_parts_ < needed ||
+           (row_parts_ < kConvTasks && total_ * job.out_w >= 2 * row_parts_ * kTaskPixels))
+      row_parts_ *= 2;
+    row_parts_ = std::min(row_parts_, total_);
+    output_parts_ =
+        std::clamp<int64_t>(ceil_div(kConvTasks, row_parts_ * job.groups), 1, plan_.output_blocks);
   }
 
   bool run() {
-    const int64_t splits = ceil_div(plan_.output_blocks, plan_.blocks_per_task);
-    parallel_for(job_.groups * plan_.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i) {
-        const int64_t row = i / splits % plan_.row_blocks * plan_.rows;
-        run_task(i / splits / plan_.row_blocks, row, i % splits * plan_.blocks_per_task);
-      }
+    parallel_for(job_.groups * row_parts_ * output_parts_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i)
+        run_task(i / output_parts_ / row_parts_, i / output_parts_ % row_parts_, i % output_parts_);
     });
     return safe_.load();
   }
 
  private:
-  void run_task(int64_t group, int64_t first_row, int64_t first_block) {
-    ConvTask<float> task(job_, plan_, kSplitLanes, 1, group, first_row,
-                         std::min(plan_.rows, total_ - first_row));
+  struct Outputs {
+    int64_t group, first, last;  // blocks
+  };
+
+  void run_task(int64_t group, int64_t row_part, int64_t output_part) {
+    const int64_t row = total_ * row_part / row_parts_, end = total_ * (row_part + 1) / row_parts_;
+    const Outputs outputs{group, plan_.output_blocks * output_part / output_parts_,
+                          plan_.output_blocks * (output_part + 1) / output_parts_};
+    ConvTask<float> task(job_, plan_, kSplitLanes, 1, group, row, end - row);
     const int64_t plane = task.buffer_size();
     // Tiles may read beyond their pixels and channels: into the next plane, or into zeros.
     const int64_t beyond = 16 * plan_.pitch + kSplitDepth;
@@ -54,16 +67,16 @@ class SplitConv {
       safe_.store(false);
       return;
     }
-    if (job_.step_h == 1 && job_.step_w == 1 && 5 * plan_.cols <= 6 * job_.out_w)
-      multiply_in_place(task, planes.data(), plane, group, first_block);
+    if (job_.step_h == 1 && job_.step_w == 1 && 10 * plan_.cols <= 13 * job_.out_w)
+      multiply_in_place(task, planes.data(), plane, outputs);
     else
-      multiply_gathered(task, planes.data(), plane, group, first_block);
+      multiply_gathered(task, planes.data(), plane, outputs);
   }
 
   // Consecutive positions of the padded source are consecutive rows of a tile. Those between the rows of the
   // result are computed for nothing, which is less than gathering costs.
-  void multiply_in_place(ConvTask<float>& task, const uint16_t* planes, int64_t plane, int64_t group,
-                         int64_t block) {
+  void multiply_in_place(ConvTask<float>& task, const uint16_t* planes, int64_t plane,
+                         const Outputs& outputs) {
     const int64_t width = task.runs_in_row(), rows = task.runs() / width;
     const auto start = [&](int64_t row) { return task.src()[row * width] - task.buffer(); };
     std::vector<const uint16_t*> tiles;
@@ -84,12 +97,12 @@ class SplitConv {
       for (int64_t s = 0; s < steps_; s += kSplitChain)
         multiply({pixels, 0, 0, tiles.data() + tile, plan_.pitch * 2, plane, step_offset_.data() + s, nullptr,
                   0, results.data() + tile * kTileRows, 0, false, nullptr},
-                 s, group, block);
+                 s, outputs);
     }
   }
 
-  void multiply_gathered(ConvTask<float>& task, const uint16_t* planes, int64_t plane, int64_t group,
-                         int64_t block) {
+  void multiply_gathered(ConvTask<float>& task, const uint16_t* planes, int64_t plane,
+                         const Outputs& outputs) {
     Scratch<int64_t> offsets(task.runs());
     for (int64_t i = 0; i < task.runs(); ++i) offsets[i] = task.src()[i] - task.buffer();
     Scratch<uint16_t> gathered(kPixels * kSplitChain * kSplitStep / kSplitLanes);
@@ -106,19 +119,17 @@ class SplitConv {
           tiles[i] = gathered.data() + i / 2 * count * kSplitStep + i % 2 * (kSplitStep / 6);
         multiply({pixels, 0, 0, tiles, 64, kSplitStep / 3, steps, nullptr, 0, task.dst() + pixel, 0, false,
                   nullptr},
-                 s, group, block);
+                 s, outputs);
       }
     }
   }
 
-  // Completes `x`, which tells the pixels, with the weights of a chain of steps and the outputs from a block
-  // on.
-  void multiply(SplitBlock x, int64_t first_step, int64_t group, int64_t first_block) {
-    const int64_t last_block = std::min(first_block + plan_.blocks_per_task, plan_.output_blocks);
-    x.column = group * job_.outputs + first_block * kSplitLanes;
-    x.n = std::min(job_.outputs, last_block * kSplitLanes) - first_block * kSplitLanes;
+  // Completes `x`, which tells the pixels, with the weights of a chain of steps.
+  void multiply(SplitBlock x, int64_t first_step, const Outputs& outputs) {
+    x.column = outputs.group * job_.outputs + outputs.first * kSplitLanes;
+    x.n = std::min(job_.outputs, outputs.last * kSplitLanes) - outputs.first * kSplitLanes;
     x.steps = std::min(kSplitChain, steps_ - first_step);
-    x.b = weights_->panel(0, group * plan_.output_blocks + first_block) + first_step * kSplitStep;
+    x.b = weights_->panel(0, outputs.group * plan_.output_blocks + outputs.first) + first_step * kSplitStep;
     x.b_panel = weights_->panel_size(0);
     x.accumulate = first_step > 0;
     const ConvEpilogue<float>& epilogue = job_.epilogue;
@@ -136,6 +147,7 @@ class SplitConv {
   const SplitKernel& split_;
   const std::shared_ptr<const SplitWeights> weights_;
   const int64_t total_, steps_;
+  int64_t row_parts_ = 1, output_parts_ = 1;
   std::vector<int64_t> step_offset_;
   std::atomic<bool> safe_{true};
 };
@@ -146,7 +158,7 @@ bool split_conv_fits(const ConvJob<float>& job) {
   const auto taps = static_cast<int64_t>(job.taps.size());
   const int64_t depth = taps * job.channels;
   const bool whole_steps = job.channels >= 24 || (job.channels >= 12 && depth >= 96);
-  return whole_steps && job.outputs >= 24 && job.images * job.out_h * job.out_w >= 256 &&
+  return whole_steps && job.outputs >= 24 && job.images * job.out_h * job.out_w >= kLeastPixels &&
          taps * job.outputs >= 128 * job.step_h * job.step_w;
 }
 
