@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "rushlight/base/cpu.h"
 #include "rushlight/base/parallel.h"
 
 namespace rushlight::kernels {
@@ -33,6 +34,35 @@ TEST(Random, SameForAnyThreadCountAndPrefixStable) {
   set_num_threads(before);
   EXPECT_EQ(one, many);
   EXPECT_TRUE(std::equal(prefix.begin(), prefix.end(), one.begin()));
+}
+
+// Every kind of draw, as bytes.
+std::vector<std::vector<uint8_t>> draws() {
+  constexpr int64_t count = 5003;
+  std::vector<std::vector<uint8_t>> all;
+  const auto add = [&](size_t item, auto&& draw) {
+    all.emplace_back(count * item);
+    draw(all.back().data());
+  };
+  for (const DType dtype : {DType::Float32, DType::Float64, DType::BFloat16, DType::Float16}) {
+    add(dtype_size(dtype), [&](void* dst) { fill_uniform({5, 9}, count, dtype, dst, -2, 3); });
+    add(dtype_size(dtype), [&](void* dst) { fill_normal({6, 9}, count, dtype, dst, 1, 2); });
+  }
+  add(8, [](void* dst) { fill_integers({7, 1}, count, DType::Int64, dst, -5, 1000); });
+  add(1, [](void* dst) { fill_bernoulli({8, 1}, count, DType::Bool, dst, 0.3); });
+  add(8, [](void* dst) { fill_permutation({9, 1}, count, static_cast<int64_t*>(dst)); });
+  return all;
+}
+
+TEST(Random, SameAtEveryLevel) {
+  const Isa before = active_isa();
+  set_active_isa(Isa::Generic);
+  const auto expected = draws();
+  for (int level = 1; level <= static_cast<int>(best_isa()); ++level) {
+    set_active_isa(static_cast<Isa>(level));
+    EXPECT_TRUE(draws() == expected) << isa_name(static_cast<Isa>(level));
+  }
+  set_active_isa(before);
 }
 
 template <class T>

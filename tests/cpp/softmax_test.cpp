@@ -17,7 +17,8 @@ using testing_tools::normal;
 struct Shape {
   int64_t outer, n, inner;
 };
-const Shape kShapes[] = {{1, 1, 1}, {3, 10, 1}, {2, 1000, 1}, {5, 33, 1}, {2, 7, 3}, {1, 19, 40}, {0, 5, 1}};
+const Shape kShapes[] = {{1, 1, 1}, {3, 10, 1},  {2, 1000, 1}, {5, 33, 1},
+                         {2, 7, 3}, {1, 19, 40}, {2, 131, 77}, {0, 5, 1}};
 
 TEST(Softmax, MatchesDoubleReferenceForwardAndBackward) {
   for (const Shape& s : kShapes) {

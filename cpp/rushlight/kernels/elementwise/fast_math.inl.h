@@ -28,7 +28,7 @@ inline double double_of(uint64_t bits) {
   return x;
 }
 inline double fused(double a, double b, double c) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(RUSHLIGHT_UNFUSED)
   return __builtin_fma(a, b, c);
 #else
   return a * b + c;

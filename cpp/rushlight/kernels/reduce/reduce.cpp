@@ -42,15 +42,11 @@ struct FloatSum : PlainReduction<FloatSum<T>, T, LongSum> {
     for_each_row(p, n, stride, [&](const C* row, int64_t size) { acc.add(table.sum(row, size)); });
   }
   void columns(Acc* acc, const T* p, int64_t rows, int64_t pitch, int64_t columns, int64_t) const {
-    if constexpr (std::is_same_v<T, C>) {
-      double sums[kReducePanel];
-      for_each_row_block(p, rows, pitch, [&](const T* first, int64_t count) {
-        table.sum_columns(first, count, pitch, columns, sums);
-        for (int64_t c = 0; c < columns; ++c) acc[c].add(sums[c]);
-      });
-    } else {
-      PlainReduction<FloatSum<T>, T, LongSum>::columns(acc, p, rows, pitch, columns, 0);
-    }
+    double sums[kReducePanel];
+    for_each_row_block(p, rows, pitch, columns, [&](const C* first, int64_t count, int64_t step) {
+      table.sum_columns(first, count, step, columns, sums);
+      for (int64_t c = 0; c < columns; ++c) acc[c].add(sums[c]);
+    });
   }
   void merge(Acc& acc, const Acc& later) const { acc.add(later); }
   void store(int64_t o, const Acc& acc, int64_t count) const {
@@ -118,12 +114,29 @@ struct Extreme : PlainReduction<Extreme<T, kMax>, T, ComputeType<T>> {
         });
       }
     }
+    if constexpr (!kIsFloating<T>) {
+      constexpr int64_t kLanes = 8;  // a single accumulator would wait for itself
+      if (stride == 1 && n >= 2 * kLanes) {
+        C lanes[kLanes];
+        std::fill_n(lanes, kLanes, acc);
+        int64_t i = 0;
+        for (; i + kLanes <= n; i += kLanes)
+          for (int64_t l = 0; l < kLanes; ++l) {
+            const C x = static_cast<C>(p[i + l]);
+            lanes[l] = (kMax ? x > lanes[l] : x < lanes[l]) ? x : lanes[l];
+          }
+        for (const C lane : lanes) merge(acc, lane);
+        return PlainReduction<Extreme, T, C>::line(acc, p + i, n - i, stride, position + i);
+      }
+    }
     PlainReduction<Extreme, T, C>::line(acc, p, n, stride, position);
   }
   void columns(Acc* acc, const T* p, int64_t rows, int64_t pitch, int64_t columns, int64_t position) const {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (kIsFloating<T>) {
       const auto& table = reduce_table<C>();
-      (kMax ? table.max_columns : table.min_columns)(p, rows, pitch, columns, acc);
+      for_each_row_block(p, rows, pitch, columns, [&](const C* first, int64_t count, int64_t step) {
+        (kMax ? table.max_columns : table.min_columns)(first, count, step, columns, acc);
+      });
     } else {
       PlainReduction<Extreme, T, C>::columns(acc, p, rows, pitch, columns, position);
     }

@@ -1,59 +1,93 @@
-// Reduction loops, one copy per ISA level; plain loops over fixed-size lane arrays that compilers vectorise.
+// Reduction loops, one copy per ISA level. Sums have the same lanes, hence the same bits, at every level.
 #pragma once
 
 #include "rushlight/kernels/reduce/reduce_table.h"
+#include "rushlight/kernels/vec/vec.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
 
 // Lanes of a row loop: four 512-bit registers.
 template <class T>
-constexpr int kLanes = 256 / static_cast<int>(sizeof(T));
+constexpr int64_t kRowLanes = 256 / static_cast<int64_t>(sizeof(T));
 // Each lane adds this many elements in T before the block goes into a double: keeps sums accurate.
 constexpr int64_t kBlockSteps = 32;
 
+template <class T>
+inline T magnitude_of(T x) {
+  return x < 0 ? -x : x;
+}
+template <class T>
+inline Vec<T> magnitude_of(Vec<T> x) {
+  return abs(x);
+}
+
+// V is an element or a vector of them.
 struct Identity {
-  template <class T>
-  static T map(T x, T) {
+  template <class V>
+  static V map(V x, V) {
     return x;
   }
 };
 struct Absolute {
-  template <class T>
-  static T map(T x, T) {
-    return x < 0 ? -x : x;
+  template <class V>
+  static V map(V x, V) {
+    return magnitude_of(x);
   }
 };
 struct Square {
-  template <class T>
-  static T map(T x, T center) {
+  template <class V>
+  static V map(V x, V center) {
     return (x - center) * (x - center);
   }
 };
 
+// Adds up `steps` runs of kRowLanes elements, lane by lane.
+template <class T, class Map>
+inline void add_steps(const T* src, int64_t steps, T center, T* lanes) {
+  using V = Vec<T>;
+  constexpr int64_t kVectors = kRowLanes<T> / V::kLanes;
+  const V middle(center);
+  V acc[kVectors];
+  for (int64_t v = 0; v < kVectors; ++v) acc[v] = Map::map(V::load(src + v * V::kLanes), middle);
+  for (int64_t step = 1; step < steps; ++step) {
+    src += kRowLanes<T>;
+    for (int64_t v = 0; v < kVectors; ++v) acc[v] = acc[v] + Map::map(V::load(src + v * V::kLanes), middle);
+  }
+  for (int64_t v = 0; v < kVectors; ++v) acc[v].store(lanes + v * V::kLanes);
+}
+
 template <class T, class Map>
 double sum_row(const T* src, int64_t n, T center) {
-  constexpr int kWidth = kLanes<T>;
+  constexpr int64_t kWidth = kRowLanes<T>;
   double total = 0.0;
-  double lost = 0.0;  // Kahan's correction: the block sums add up as if in twice the precision
-  while (n > 0) {
-    T lanes[kWidth] = {};
-    int64_t steps = n / kWidth < kBlockSteps ? n / kWidth : kBlockSteps;
-    double tail = 0.0;
-    if (steps == 0) {
-      for (int64_t i = 0; i < n; ++i) tail += static_cast<double>(Map::map(src[i], center));
-      n = 0;
-    }
-    for (int64_t step = 0; step < steps; ++step, src += kWidth)
-      for (int l = 0; l < kWidth; ++l) lanes[l] += Map::map(src[l], center);
-    n -= steps * kWidth;
-    for (int l = 0; l < kWidth; ++l) tail += static_cast<double>(lanes[l]);
-    const double block = tail - lost;
-    const double next = total + block;
-    lost = next - next == 0.0 ? (next - total) - block : 0.0;  // infinities must not turn into NaN
-    total = next;
+  if (n < kWidth) {
+    for (int64_t i = 0; i < n; ++i) total += static_cast<double>(Map::map(src[i], center));
+    return total;
   }
-  return total;
+  double totals[kWidth] = {};
+  double lost[kWidth] = {};  // Kahan's correction: blocks of doubles add up as if in twice the precision
+  while (n >= kWidth) {
+    const int64_t steps = n / kWidth < kBlockSteps ? n / kWidth : kBlockSteps;
+    T lanes[kWidth];
+    add_steps<T, Map>(src, steps, center, lanes);
+    src += steps * kWidth;
+    n -= steps * kWidth;
+    if constexpr (sizeof(T) == 4) {
+      for (int64_t l = 0; l < kWidth; ++l) totals[l] += static_cast<double>(lanes[l]);
+    } else {
+      for (int64_t l = 0; l < kWidth; ++l) {
+        const double block = lanes[l] - lost[l];
+        const double next = totals[l] + block;
+        lost[l] = next - next == 0.0 ? (next - totals[l]) - block : 0.0;  // no NaN out of infinities
+        totals[l] = next;
+      }
+    }
+  }
+  for (int64_t l = 0; l < n; ++l) totals[l] += static_cast<double>(Map::map(src[l], center));
+  for (int64_t half = kWidth / 2; half > 0; half /= 2)
+    for (int64_t l = 0; l < half; ++l) totals[l] += totals[l + half];
+  return totals[0];
 }
 
 template <class T>
@@ -69,10 +103,15 @@ double square_sum(const T* src, int64_t n, T center) {
   return sum_row<T, Square>(src, n, center);
 }
 
+// pick: the second operand if either is NaN.
 struct Greater {
   template <class T>
   static bool better(T a, T b) {
     return a > b;
+  }
+  template <class T>
+  static Vec<T> pick(Vec<T> a, Vec<T> b) {
+    return max(a, b);
   }
   template <class T>
   static T worst() {
@@ -85,30 +124,56 @@ struct Less {
     return a < b;
   }
   template <class T>
+  static Vec<T> pick(Vec<T> a, Vec<T> b) {
+    return min(a, b);
+  }
+  template <class T>
   static T worst() {
     return static_cast<T>(__builtin_inf());
   }
 };
 
+template <class T>
+int64_t find(const T* src, int64_t n, T value) {
+  using V = Vec<T>;
+  const V wanted(value);
+  const bool is_nan = value != value;
+  int64_t i = 0;
+  for (; i + V::kLanes <= n; i += V::kLanes) {
+    const V x = V::load(src + i);
+    if (any(is_nan ? x != x : x == wanted)) break;
+  }
+  while (i < n && !(is_nan ? src[i] != src[i] : src[i] == value)) ++i;
+  return i;
+}
+
 template <class T, class Order>
 T extreme(const T* src, int64_t n) {
-  constexpr int kWidth = kLanes<T>;
+  using V = Vec<T>;
+  constexpr int64_t kVectors = 4;
+  constexpr int64_t kWidth = kVectors * V::kLanes;
   T best = Order::template worst<T>();
   int64_t i = 0;
-  if (n >= kWidth) {
-    T lanes[kWidth];
-    T poison[kWidth] = {};  // the last NaN of each lane
-    for (int l = 0; l < kWidth; ++l) lanes[l] = best;
+  if (n >= V::kLanes) {
+    V lanes[kVectors];
+    for (V& lane : lanes) lane = V(best);
+    Mask<T> poisoned = lanes[0] != lanes[0];
     for (; i + kWidth <= n; i += kWidth)
-      for (int l = 0; l < kWidth; ++l) {
-        const T x = src[i + l];
-        lanes[l] = Order::better(x, lanes[l]) ? x : lanes[l];
-        poison[l] = x != x ? x : poison[l];
+      for (int64_t v = 0; v < kVectors; ++v) {
+        const V x = V::load(src + i + v * V::kLanes);
+        poisoned = poisoned | (x != x);
+        lanes[v] = Order::pick(x, lanes[v]);
       }
-    for (int l = 0; l < kWidth; ++l) {
-      if (poison[l] != poison[l]) return poison[l];
-      if (Order::better(lanes[l], best)) best = lanes[l];
+    for (; i + V::kLanes <= n; i += V::kLanes) {
+      const V x = V::load(src + i);
+      poisoned = poisoned | (x != x);
+      lanes[0] = Order::pick(x, lanes[0]);
     }
+    if (any(poisoned)) return src[find(src, n, static_cast<T>(__builtin_nan("")))];
+    T parts[V::kLanes];
+    Order::pick(Order::pick(lanes[0], lanes[1]), Order::pick(lanes[2], lanes[3])).store(parts);
+    for (const T part : parts)
+      if (Order::better(part, best)) best = part;
   }
   for (; i < n; ++i) {
     if (src[i] != src[i]) return src[i];
@@ -117,40 +182,24 @@ T extreme(const T* src, int64_t n) {
   return best;
 }
 
-// Columns are walked in panels whose accumulators stay in registers or L1.
-constexpr int64_t kPanel = 64;
-
-// Adds up `width` columns, at most kPanel, over few rows in T and adds the sums to dst.
-template <class T, class Map>
-inline void add_rows(const T* src, int64_t rows, int64_t pitch, int64_t width, const T* center, double* dst) {
-  T acc[kPanel] = {};
-  if (width == kPanel) {  // a fixed length keeps the accumulators in registers
-    for (int64_t r = 0; r < rows; ++r, src += pitch)
-      for (int l = 0; l < kPanel; ++l) acc[l] += Map::map(src[l], center[l]);
-  } else {
-    for (int64_t r = 0; r < rows; ++r, src += pitch)
-      for (int64_t l = 0; l < width; ++l) acc[l] += Map::map(src[l], center[l]);
-  }
-  for (int64_t l = 0; l < width; ++l) dst[l] += static_cast<double>(acc[l]);
-}
-
 template <class T, class Map>
 void sum_columns_mapped(const T* src, int64_t rows, int64_t pitch, int64_t columns, const T* center,
                         double* dst) {
-  constexpr int64_t kRows = 16;
-  const T zeros[kPanel] = {};
+  constexpr int64_t kRows = 16;  // are added in T
   for (int64_t c = 0; c < columns; ++c) dst[c] = 0.0;
-  for (int64_t c = 0; c < columns; c += kPanel) {
-    const int64_t width = columns - c < kPanel ? columns - c : kPanel;
-    for (int64_t r = 0; r < rows; r += kRows)
-      add_rows<T, Map>(src + r * pitch + c, rows - r < kRows ? rows - r : kRows, pitch, width,
-                       center != nullptr ? center + c : zeros, dst + c);
+  for (int64_t r = 0; r < rows; r += kRows) {
+    const int64_t last = rows - r < kRows ? rows : r + kRows;
+    T acc[kReducePanel];
+    for (int64_t c = 0; c < columns; ++c) acc[c] = Map::map(src[r * pitch + c], center[c]);
+    for (int64_t row = r + 1; row < last; ++row)
+      for (int64_t c = 0; c < columns; ++c) acc[c] += Map::map(src[row * pitch + c], center[c]);
+    for (int64_t c = 0; c < columns; ++c) dst[c] += static_cast<double>(acc[c]);
   }
 }
 
 template <class T>
 void sum_columns(const T* src, int64_t rows, int64_t pitch, int64_t columns, double* dst) {
-  sum_columns_mapped<T, Identity>(src, rows, pitch, columns, nullptr, dst);
+  sum_columns_mapped<T, Identity>(src, rows, pitch, columns, src, dst);
 }
 template <class T>
 void square_columns(const T* src, int64_t rows, int64_t pitch, int64_t columns, const T* center,
@@ -170,15 +219,8 @@ void extreme_columns(const T* src, int64_t rows, int64_t pitch, int64_t columns,
 
 template <class T>
 constexpr ReduceTable<T> make_reduce_table() {
-  return {sum<T>,
-          abs_sum<T>,
-          square_sum<T>,
-          extreme<T, Greater>,
-          extreme<T, Less>,
-          sum_columns<T>,
-          square_columns<T>,
-          extreme_columns<T, Greater>,
-          extreme_columns<T, Less>};
+  return {sum<T>,  abs_sum<T>,     square_sum<T>,     extreme<T, Greater>,         extreme<T, Less>,
+          find<T>, sum_columns<T>, square_columns<T>, extreme_columns<T, Greater>, extreme_columns<T, Less>};
 }
 
 }  // namespace

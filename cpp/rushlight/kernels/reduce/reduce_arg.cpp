@@ -36,9 +36,7 @@ struct ArgExtreme : PlainReduction<ArgExtreme<T, kMax>, T, Found<ComputeType<T>>
         return for_each_row(p, n, stride, [&](const C* row, int64_t size) {
           const C best = kMax ? table.max(row, size) : table.min(row, size);
           if (better(best, acc)) {
-            int64_t i = 0;
-            while (best != best ? row[i] == row[i] : row[i] != best) ++i;
-            acc = {best, position + i};
+            acc = {best, position + table.find(row, size, best)};
           }
           position += size;
         });

@@ -18,11 +18,14 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/reduce/reduce.h"
+#include "rushlight/kernels/reduce/reduce_table.h"
 
 namespace rushlight::kernels {
 
 constexpr int64_t kReduceChunk = 65536;  // elements that one piece of a long reduction reads
-constexpr int64_t kReducePanel = 256;    // columns one piece of a column reduction handles
+// A column reduction is cut into about this many pieces if its panels are fewer; each costs a row of partial
+// results.
+constexpr int64_t kReducePieces = 64;
 
 // Element loops for reductions without faster ones.
 template <class Derived, class SrcT, class AccT>
@@ -81,11 +84,13 @@ void reduce_range_columns(const Op& op, const std::vector<StridedDim<1>>& reduce
 template <class Op>
 void combine_chunks(const Op& op, const std::vector<typename Op::Acc>& partial, int64_t outputs,
                     int64_t chunks, int64_t count) {
-  for (int64_t o = 0; o < outputs; ++o) {
-    typename Op::Acc acc = partial[static_cast<size_t>(o)];
-    for (int64_t k = 1; k < chunks; ++k) op.merge(acc, partial[static_cast<size_t>(k * outputs + o)]);
-    op.store(o, acc, count);
-  }
+  parallel_for(outputs, std::max<int64_t>(1, kReduceChunk / 16 / chunks), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      typename Op::Acc acc = partial[static_cast<size_t>(o)];
+      for (int64_t k = 1; k < chunks; ++k) op.merge(acc, partial[static_cast<size_t>(k * outputs + o)]);
+      op.store(o, acc, count);
+    }
+  });
 }
 
 template <class Op>
@@ -120,7 +125,9 @@ void reduce_columns(const Op& op, const ReduceLayout& layout, const typename Op:
   const int64_t columns = layout.kept.back().size;
   const int64_t panels = (columns + kReducePanel - 1) / kReducePanel;
   const int64_t groups = outputs / columns;
-  const int64_t rows = kReduceChunk / std::min(columns, kReducePanel);  // of a chunk
+  const int64_t pieces = std::max<int64_t>(1, kReducePieces / (groups * panels));
+  const int64_t rows =
+      std::max(kReduceChunk / std::min(columns, kReducePanel), (count + pieces - 1) / pieces);
   const int64_t chunks = (count + rows - 1) / rows;
   std::vector<typename Op::Acc> partial(chunks > 1 ? static_cast<size_t>(chunks * outputs) : 0);
   const int64_t job_size = std::min(rows, count) * std::min(columns, kReducePanel);

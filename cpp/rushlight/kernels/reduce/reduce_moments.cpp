@@ -63,23 +63,19 @@ struct MomentSum : PlainReduction<MomentSum<T, Store>, T, Moments> {
       }
     });
   }
-  void columns(Acc* acc, const T* p, int64_t rows, int64_t pitch, int64_t columns, int64_t position) const {
-    if constexpr (std::is_same_v<T, C>) {
-      C center[kReducePanel];
-      double means[kReducePanel];
-      double squares[kReducePanel];
-      for_each_row_block(p, rows, pitch, [&](const T* first, int64_t count) {
-        table.sum_columns(first, count, pitch, columns, means);
-        for (int64_t c = 0; c < columns; ++c) {
-          means[c] /= static_cast<double>(count);
-          center[c] = static_cast<C>(means[c]);
-        }
-        table.square_columns(first, count, pitch, columns, center, squares);
-        for (int64_t c = 0; c < columns; ++c) acc[c].merge(static_cast<double>(count), means[c], squares[c]);
-      });
-    } else {
-      Plain::columns(acc, p, rows, pitch, columns, position);
-    }
+  void columns(Acc* acc, const T* p, int64_t rows, int64_t pitch, int64_t columns, int64_t) const {
+    C center[kReducePanel];
+    double means[kReducePanel];
+    double squares[kReducePanel];
+    for_each_row_block(p, rows, pitch, columns, [&](const C* first, int64_t count, int64_t step) {
+      table.sum_columns(first, count, step, columns, means);
+      for (int64_t c = 0; c < columns; ++c) {
+        means[c] /= static_cast<double>(count);
+        center[c] = static_cast<C>(means[c]);
+      }
+      table.square_columns(first, count, step, columns, center, squares);
+      for (int64_t c = 0; c < columns; ++c) acc[c].merge(static_cast<double>(count), means[c], squares[c]);
+    });
   }
   void merge(Acc& acc, const Acc& later) const { acc.merge(later.count, later.mean, later.squares); }
   void store(int64_t o, const Acc& acc, int64_t) const { keep(o, acc); }
@@ -118,6 +114,18 @@ struct PowerSum : PlainReduction<PowerSum<T, kPower>, T, LongSum> {
       }
     }
     PlainReduction<PowerSum, T, LongSum>::line(acc, src, n, stride, position);
+  }
+  void columns(Acc* acc, const T* src, int64_t rows, int64_t pitch, int64_t columns, int64_t position) const {
+    if constexpr (kPower == Power::Two) {
+      const C zeros[kReducePanel] = {};
+      double sums[kReducePanel];
+      for_each_row_block(src, rows, pitch, columns, [&](const C* first, int64_t count, int64_t step) {
+        table.square_columns(first, count, step, columns, zeros, sums);
+        for (int64_t c = 0; c < columns; ++c) acc[c].add(sums[c]);
+      });
+    } else {
+      PlainReduction<PowerSum, T, LongSum>::columns(acc, src, rows, pitch, columns, position);
+    }
   }
   void merge(Acc& acc, const Acc& later) const { acc.add(later); }
   void store(int64_t o, const Acc& acc, int64_t) const {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/reduce/reduce_loops.h"
 #include "rushlight/kernels/reduce/reduce_table.h"
 
@@ -29,18 +30,36 @@ void for_each_row(const T* p, int64_t n, int64_t stride, F&& f) {
     if (stride == 1) return f(p, n);
   }
   constexpr int64_t kBlock = 1024;
+  constexpr int64_t kSize = sizeof(T);
   C block[kBlock];
+  const ConvertRun convert = find_convert(DTypeOf<T>::value, DTypeOf<C>::value);
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t size = std::min(kBlock, n - begin);
-    for (int64_t i = 0; i < size; ++i) block[i] = static_cast<C>(p[(begin + i) * stride]);
+    convert(size, reinterpret_cast<const char*>(p + begin * stride), stride * kSize,
+            reinterpret_cast<char*>(block), sizeof(C));
     f(block, size);
   }
 }
 
-// Calls f(const T* first_row, row_count, position) on blocks of at most kReduceRows rows.
+// Calls f(const ComputeType<T>* first_row, row_count, pitch) on blocks of at most kReduceRows rows of at most
+// kReducePanel columns; rows that need conversion are copies.
 template <class T, class F>
-void for_each_row_block(const T* p, int64_t rows, int64_t pitch, F&& f) {
-  for (int64_t r = 0; r < rows; r += kReduceRows) f(p + r * pitch, std::min(kReduceRows, rows - r));
+void for_each_row_block(const T* p, int64_t rows, int64_t pitch, int64_t columns, F&& f) {
+  using C = ComputeType<T>;
+  if constexpr (std::is_same_v<T, C>) {
+    for (int64_t r = 0; r < rows; r += kReduceRows) f(p + r * pitch, std::min(kReduceRows, rows - r), pitch);
+  } else {
+    constexpr int64_t kRows = 16;
+    C block[kRows * kReducePanel];
+    const ConvertRun convert = find_convert(DTypeOf<T>::value, DTypeOf<C>::value);
+    for (int64_t r = 0; r < rows; r += kRows) {
+      const int64_t count = std::min(kRows, rows - r);
+      for (int64_t i = 0; i < count; ++i)
+        convert(columns, reinterpret_cast<const char*>(p + (r + i) * pitch), sizeof(T),
+                reinterpret_cast<char*>(block + i * kReducePanel), sizeof(C));
+      f(static_cast<const C*>(block), count, kReducePanel);
+    }
+  }
 }
 
 // A sum in about twice the precision of double (Neumaier).

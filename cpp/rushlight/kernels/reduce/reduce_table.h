@@ -8,9 +8,10 @@
 namespace rushlight::kernels {
 
 // Rows are contiguous. Sums run in short blocks of T whose results are combined in double. Columns: `rows`
-// rows of `columns` neighbouring elements, `pitch` elements apart; at most kReduceRows rows, so that sums
-// need not be compensated.
-constexpr int64_t kReduceRows = 64;
+// rows of `columns` neighbouring elements, `pitch` elements apart; at most kReducePanel columns, and at most
+// kReduceRows rows, so that sums need not be compensated.
+constexpr int64_t kReducePanel = 256;
+constexpr int64_t kReduceRows = 256;
 
 template <class T>
 struct ReduceTable {
@@ -19,6 +20,7 @@ struct ReduceTable {
   double (*square_sum)(const T* src, int64_t n, T center);  // of (src - center)
   T (*max)(const T* src, int64_t n);                        // NaN if there is one; -inf for n = 0
   T (*min)(const T* src, int64_t n);
+  int64_t (*find)(const T* src, int64_t n, T value);  // first position; n if nowhere; a NaN finds any NaN
   // dst[c] = sum over the rows; square_columns: of (src - center[c])^2
   void (*sum_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, double* dst);
   void (*square_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, const T* center,

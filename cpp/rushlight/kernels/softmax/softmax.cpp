@@ -5,6 +5,7 @@
 
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
+#include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/reduce/reduce_table.h"
 #include "rushlight/kernels/softmax/softmax_table.h"
 
@@ -38,50 +39,52 @@ void dispatch(DType dtype, F&& f) {
   }
 }
 
-constexpr int64_t kPanel = 16;  // neighbouring columns that are copied together: a cache line of float
-
-// Copies n rows of `width` columns to `width` rows of n, converting; and back.
-template <class T, class C>
-void gather_lines(const T* src, int64_t n, int64_t pitch, int64_t width, C* lines) {
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t c = 0; c < width; ++c) lines[c * n + i] = static_cast<C>(src[i * pitch + c]);
-}
-template <class T, class C>
-void scatter_lines(const C* lines, int64_t n, int64_t pitch, int64_t width, T* dst) {
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t c = 0; c < width; ++c) dst[i * pitch + c] = static_cast<T>(lines[c * n + i]);
+// `height` rows of `width` elements, from one pitch to another, converted.
+void convert_rows(DType from, const char* src, int64_t src_pitch, DType to, char* dst, int64_t dst_pitch,
+                  int64_t height, int64_t width) {
+  const ConvertRun convert = find_convert(from, to);
+  const auto from_size = static_cast<int64_t>(dtype_size(from));
+  const auto to_size = static_cast<int64_t>(dtype_size(to));
+  for (int64_t i = 0; i < height; ++i)
+    convert(width, src + i * src_pitch * from_size, from_size, dst + i * dst_pitch * to_size, to_size);
 }
 
-// Calls row(const C* a, const C* b, C* out) for every line; b is null if `second` is. Lines that are not
-// contiguous rows of C go through buffers, a panel of neighbours at a time.
-template <class T, class C, class Row>
-void for_each_line(const SoftmaxParams& params, const T* first, const T* second, T* dst, Row&& row) {
+// Calls row(const C* a, const C* b, C* out) for every contiguous line, or columns(a, b, out, pitch, width)
+// for every panel of neighbouring ones; b is null if `second` is. Elements that are no C go through buffers.
+template <class T, class C, class Row, class Columns>
+void for_each_line(const SoftmaxParams& params, const T* first, const T* second, T* dst, Row&& row,
+                   Columns&& columns) {
   const int64_t n = params.n;
   const int64_t inner = params.inner;
-  const int64_t panels = (inner + kPanel - 1) / kPanel;
+  const int64_t panels = (inner + kSoftmaxPanel - 1) / kSoftmaxPanel;
   if (n == 0 || inner == 0) return;
   HeavyWork scope(params.outer * n * inner * 4);
-  const int64_t grain = std::max<int64_t>(1, 8192 / (n * std::min(inner, kPanel)));
+  const int64_t grain = std::max<int64_t>(1, 8192 / (n * std::min(inner, kSoftmaxPanel)));
   parallel_for(params.outer * panels, grain, [&](int64_t begin, int64_t end) {
     std::vector<C> buffer;
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t column = job % panels * kPanel;
+      const int64_t column = job % panels * kSoftmaxPanel;
       const int64_t at = job / panels * n * inner + column;
+      const int64_t width = std::min(kSoftmaxPanel, inner - column);
+      const T* a = first + at;
+      const T* b = second != nullptr ? second + at : nullptr;
       if constexpr (std::is_same_v<T, C>) {
-        if (inner == 1) {
-          row(first + at, second != nullptr ? second + at : nullptr, dst + at);
-          continue;
-        }
+        inner == 1 ? row(a, b, dst + at) : columns(a, b, dst + at, inner, width);
+      } else {
+        buffer.resize(static_cast<size_t>(2 * n * width));
+        C* lines = buffer.data();
+        C* other = b != nullptr ? lines + n * width : nullptr;
+        const bool flat = inner == 1;  // one row of n rather than n rows of one
+        const auto copy_in = [&](const T* from, C* to) {
+          convert_rows(DTypeOf<T>::value, reinterpret_cast<const char*>(from), inner, DTypeOf<C>::value,
+                       reinterpret_cast<char*>(to), width, flat ? 1 : n, flat ? n : width);
+        };
+        copy_in(a, lines);
+        if (b != nullptr) copy_in(b, other);
+        flat ? row(lines, other, lines) : columns(lines, other, lines, width, width);
+        convert_rows(DTypeOf<C>::value, reinterpret_cast<const char*>(lines), width, DTypeOf<T>::value,
+                     reinterpret_cast<char*>(dst + at), inner, flat ? 1 : n, flat ? n : width);
       }
-      const int64_t width = std::min(kPanel, inner - column);
-      buffer.resize(static_cast<size_t>(2 * n * width));
-      C* lines = buffer.data();
-      C* other = second != nullptr ? lines + n * width : nullptr;
-      gather_lines(first + at, n, inner, width, lines);
-      if (second != nullptr) gather_lines(second + at, n, inner, width, other);
-      for (int64_t c = 0; c < width; ++c)
-        row(lines + c * n, other != nullptr ? other + c * n : nullptr, lines + c * n);
-      scatter_lines(lines, n, inner, width, dst + at);
     }
   });
 }
@@ -93,10 +96,14 @@ void softmax(const SoftmaxParams& params, const void* src, void* dst) {
     using T = typename decltype(tag)::type;
     using C = typename decltype(compute)::type;
     const auto max = reduce_table<C>().max;
-    const auto row = params.log ? softmax_table<C>().log_softmax : softmax_table<C>().softmax;
+    const auto& table = softmax_table<C>();
+    const auto row = params.log ? table.log_softmax : table.softmax;
     for_each_line<T, C>(
         params, static_cast<const T*>(src), nullptr, static_cast<T*>(dst),
-        [&](const C* from, const C*, C* to) { row(from, to, params.n, max(from, params.n)); });
+        [&](const C* from, const C*, C* to) { row(from, to, params.n, max(from, params.n)); },
+        [&](const C* from, const C*, C* to, int64_t pitch, int64_t width) {
+          table.columns(params.log, from, to, params.n, pitch, width);
+        });
   });
 }
 
@@ -106,9 +113,12 @@ void softmax_backward(const SoftmaxParams& params, const void* grad_dst, const v
     using C = typename decltype(compute)::type;
     const auto& table = softmax_table<C>();
     const auto row = params.log ? table.log_softmax_backward : table.softmax_backward;
-    for_each_line<T, C>(params, static_cast<const T*>(grad_dst), static_cast<const T*>(dst),
-                        static_cast<T*>(grad_src),
-                        [&](const C* grad, const C* y, C* to) { row(grad, y, to, params.n); });
+    for_each_line<T, C>(
+        params, static_cast<const T*>(grad_dst), static_cast<const T*>(dst), static_cast<T*>(grad_src),
+        [&](const C* grad, const C* y, C* to) { row(grad, y, to, params.n); },
+        [&](const C* grad, const C* y, C* to, int64_t pitch, int64_t width) {
+          table.columns_backward(params.log, grad, y, to, params.n, pitch, width);
+        });
   });
 }
 

@@ -109,6 +109,82 @@ void log_softmax_backward(const T* grad_dst, const T* dst, T* grad_src, int64_t 
             n - i);
 }
 
+// Calls f(column, columns left) for every vector of a row.
+template <class T, class F>
+inline void for_each_vector(int64_t columns, F f) {
+  for (int64_t c = 0; c < columns; c += Vec<T>::kLanes) f(c, columns - c);
+}
+
+// totals[c] = sum of element(row, c, left) over the rows, in blocks of T that go into a double.
+template <class T, class Element>
+inline void column_sums(int64_t n, int64_t columns, double* totals, Element element) {
+  constexpr int64_t kRows = 64;
+  for (int64_t c = 0; c < columns; ++c) totals[c] = 0.0;
+  for (int64_t begin = 0; begin < n; begin += kRows) {
+    const int64_t end = n - begin < kRows ? n : begin + kRows;
+    T part[kSoftmaxPanel] = {};
+    for (int64_t i = begin; i < end; ++i)
+      for_each_vector<T>(columns, [&](int64_t c, int64_t left) {
+        store_n(part + c, load_n(part + c, left) + element(i, c, left), left);
+      });
+    for (int64_t c = 0; c < columns; ++c) totals[c] += static_cast<double>(part[c]);
+  }
+}
+
+template <class T>
+void softmax_columns(bool log, const T* src, T* dst, int64_t n, int64_t pitch, int64_t columns) {
+  using V = Vec<T>;
+  T top[kSoftmaxPanel];
+  T divisor[kSoftmaxPanel];  // or what log_softmax subtracts
+  double totals[kSoftmaxPanel];
+  for (int64_t c = 0; c < columns; ++c) top[c] = src[c];
+  for (int64_t i = 1; i < n; ++i)  // a NaN may get lost here: it comes back in the sum
+    for_each_vector<T>(columns, [&](int64_t c, int64_t left) {
+      store_n(top + c, max(load_n(src + i * pitch + c, left), load_n(top + c, left)), left);
+    });
+  const auto shifted_exp = [&](int64_t i, int64_t c, int64_t left) {
+    return exp_nonpositive(load_n(src + i * pitch + c, left) - load_n(top + c, left));
+  };
+  if (log) {
+    column_sums<T>(n, columns, totals, shifted_exp);
+    for (int64_t c = 0; c < columns; ++c) divisor[c] = static_cast<T>(std::log(totals[c]));
+  } else {
+    column_sums<T>(n, columns, totals, [&](int64_t i, int64_t c, int64_t left) {
+      const V e = shifted_exp(i, c, left);
+      store_n(dst + i * pitch + c, e, left);
+      return e;
+    });
+    for (int64_t c = 0; c < columns; ++c) divisor[c] = static_cast<T>(totals[c]);
+  }
+  for (int64_t i = 0; i < n; ++i)
+    for_each_vector<T>(columns, [&](int64_t c, int64_t left) {
+      const V by = load_n(divisor + c, left);
+      const V y = log ? load_n(src + i * pitch + c, left) - load_n(top + c, left) - by
+                      : load_n(dst + i * pitch + c, left) / by;
+      store_n(dst + i * pitch + c, y, left);
+    });
+}
+
+template <class T>
+void softmax_columns_backward(bool log, const T* grad_dst, const T* dst, T* grad_src, int64_t n,
+                              int64_t pitch, int64_t columns) {
+  using V = Vec<T>;
+  T inner[kSoftmaxPanel];
+  double totals[kSoftmaxPanel];
+  column_sums<T>(n, columns, totals, [&](int64_t i, int64_t c, int64_t left) {
+    const V grad = load_n(grad_dst + i * pitch + c, left);
+    return log ? grad : grad * load_n(dst + i * pitch + c, left);
+  });
+  for (int64_t c = 0; c < columns; ++c) inner[c] = static_cast<T>(totals[c]);
+  for (int64_t i = 0; i < n; ++i)
+    for_each_vector<T>(columns, [&](int64_t c, int64_t left) {
+      const V grad = load_n(grad_dst + i * pitch + c, left);
+      const V y = load_n(dst + i * pitch + c, left);
+      const V sum = load_n(inner + c, left);
+      store_n(grad_src + i * pitch + c, log ? grad - exp_nonpositive(y) * sum : (grad - sum) * y, left);
+    });
+}
+
 template <class T>
 void exp_scaled(const T* dst, T factor, T* grad_src, int64_t n) {
   using V = Vec<T>;
@@ -118,7 +194,8 @@ void exp_scaled(const T* dst, T factor, T* grad_src, int64_t n) {
 
 template <class T>
 constexpr SoftmaxTable<T> make_softmax_table() {
-  return {softmax<T>, log_softmax<T>, softmax_backward<T>, log_softmax_backward<T>, exp_scaled<T>};
+  return {softmax<T>,    log_softmax<T>,     softmax_backward<T>,        log_softmax_backward<T>,
+          exp_scaled<T>, softmax_columns<T>, softmax_columns_backward<T>};
 }
 
 }  // namespace

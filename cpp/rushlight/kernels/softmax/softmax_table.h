@@ -1,4 +1,5 @@
-// The loops of softmax that are compiled per ISA level, on contiguous rows.
+// The loops of softmax that are compiled per ISA level: on contiguous rows, and along the columns of n rows
+// of at most kSoftmaxPanel neighbouring elements, `pitch` elements apart.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,8 @@
 #include "rushlight/kernels/isa.h"
 
 namespace rushlight::kernels {
+
+constexpr int64_t kSoftmaxPanel = 64;
 
 template <class T>
 struct SoftmaxTable {
@@ -15,6 +18,9 @@ struct SoftmaxTable {
   void (*log_softmax_backward)(const T* grad_dst, const T* dst, T* grad_src, int64_t n);
   // grad_src = exp(dst) * factor
   void (*exp_scaled)(const T* dst, T factor, T* grad_src, int64_t n);
+  void (*columns)(bool log, const T* src, T* dst, int64_t n, int64_t pitch, int64_t columns);
+  void (*columns_backward)(bool log, const T* grad_dst, const T* dst, T* grad_src, int64_t n, int64_t pitch,
+                           int64_t columns);
 };
 
 namespace generic {

@@ -1,0 +1,1 @@
+#include "rushlight/kernels/random/random.inl.h"
