@@ -21,15 +21,45 @@ class Work:
     """An op: `op` takes the library and two tensors, `numpy` two arrays (None where NumPy has no such op).
 
     `touched` counts what is read and written an element, in units of a float32; `reduces` tells that hardly
-    anything is written.
+    anything is written. The tensors are normally distributed, `positive` takes their absolute values (of
+    negative numbers PyTorch's logarithms are very slow), and converted to `dtype`.
     """
 
     op: Callable[[Any, Any, Any], object]
     numpy: Callable[[Any, Any], object] | None = None
     touched: float = 2
     reduces: bool = False
+    dtype: str = "float32"
+    positive: bool = False
 
 
+def _matrix(op: Callable[[Any], object], touched: float = 2, reduces: bool = False) -> Work:
+    """An op of the first tensor as a matrix."""
+    return Work(lambda _, a, b: op(a.view(ROWS)), None, touched, reduces)
+
+
+def _named(name: str, positive: bool = False) -> Work:
+    """A function of the library that takes one tensor."""
+    return Work(lambda lib, a, _: getattr(lib, name)(a), positive=positive)
+
+
+def _typed(dtype: str, touched: float) -> dict[str, Work]:
+    return {
+        f"a + b, {dtype}": Work(lambda _, a, b: a + b, None, 3 * touched, dtype=dtype),
+        f"a > b, {dtype}": Work(lambda _, a, b: a > b, None, 2 * touched + 0.25, dtype=dtype),
+        f"sum, {dtype}": Work(lambda _, a, b: a.sum(), None, touched, True, dtype),
+        f"sum of columns, {dtype}": Work(lambda _, a, b: a.view(ROWS).sum(0), None, touched, True, dtype),
+        f"{dtype} to float32": Work(lambda _, a, b: a.float(), None, touched + 1, dtype=dtype),
+        f"float32 to {dtype}": Work(lambda lib, a, _: a.to(getattr(lib, dtype)), None, touched + 1),
+    }
+
+
+def _backward(library: Any, op: Callable[[Any], Any], a: Any) -> object:
+    x = a.detach().requires_grad_()
+    return library.autograd.grad(op(x), x, a)
+
+
+TYPES = {"float64": 2, "int64": 2, "int32": 1, "bfloat16": 0.5, "float16": 0.5}
 WORK = {
     "a + b": Work(lambda _, a, b: a + b, np.add, 3),
     "a * b": Work(lambda _, a, b: a * b, np.multiply, 3),
@@ -52,6 +82,37 @@ WORK = {
     "sum of columns": Work(lambda _, a, b: a.view(ROWS).sum(0), lambda a, _: a.reshape(ROWS).sum(0), 1, True),
     "max of rows": Work(lambda _, a, b: a.view(ROWS).max(1), None, 1, True),
     "softmax of rows": Work(lambda lib, a, _: lib.softmax(a.view(ROWS), 1)),
+    **{name: _named(name) for name in ("sin", "erf", "expm1", "exp2", "abs")},
+    **{name: _named(name, positive=True) for name in ("log", "log1p", "log2", "sqrt")},
+    "silu": Work(lambda lib, a, _: lib.nn.functional.silu(a)),
+    "softplus": Work(lambda lib, a, _: lib.nn.functional.softplus(a)),
+    "a ** b": Work(lambda _, a, b: a**b, None, 3, positive=True),
+    "where(a > b, a, b)": Work(lambda lib, a, b: lib.where(a > b, a, b), None, 3.5),
+    "clamp": Work(lambda _, a, b: a.clamp(-1, 1)),
+    "a & b, bool": Work(lambda _, a, b: a & b, None, 0.75, dtype="bool"),
+    "matrix + row": _matrix(lambda a: a + a[0]),
+    "matrix + column": _matrix(lambda a: a + a[:, :1]),
+    "matrix.t() copied": _matrix(lambda a: a.t().contiguous()),
+    "every second column + 1": _matrix(lambda a: a[:, ::2] + 1, 1.5),
+    "cat": Work(lambda lib, a, b: lib.cat([a, b]), None, 4),
+    **{name: work for dtype, size in TYPES.items() for name, work in _typed(dtype, size).items()},
+    "std of rows": _matrix(lambda a: a.std(1), 1, True),
+    "std of columns": _matrix(lambda a: a.std(0), 1, True),
+    "norm of rows": _matrix(lambda a: a.norm(dim=1), 1, True),
+    "norm of columns": _matrix(lambda a: a.norm(dim=0), 1, True),
+    "max of columns": _matrix(lambda a: a.max(0), 1, True),
+    "logsumexp of rows": _matrix(lambda a: a.logsumexp(1), 1, True),
+    "softmax of columns": _matrix(lambda a: a.softmax(0)),
+    "log_softmax of columns": _matrix(lambda a: a.log_softmax(0)),
+    "cumsum of rows": _matrix(lambda a: a.cumsum(1)),
+    "cumsum of columns": _matrix(lambda a: a.cumsum(0)),
+    "topk(10) of rows": _matrix(lambda a: a.topk(10), 1, True),
+    "sort of rows": _matrix(lambda a: a.sort(), 4),
+    "rand": Work(lambda lib, a, b: lib.rand(COUNT), None, 1),
+    "randn": Work(lambda lib, a, b: lib.randn(COUNT), None, 1),
+    "randint": Work(lambda lib, a, b: lib.randint(0, 1000, (COUNT,)), None, 2),
+    "sigmoid, backward": Work(lambda lib, a, _: _backward(lib, lib.sigmoid, a), None, 5),
+    "gelu, backward": Work(lambda lib, a, _: _backward(lib, lib.nn.functional.gelu, a), None, 5),
 }
 QUICK = ("a + b", "relu", "exp", "sum", "argmax")
 
@@ -60,8 +121,10 @@ def _candidates(work: Work) -> Candidates:
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal(COUNT, dtype=np.float32) for _ in range(2))
     calls = {}
+    if work.positive:
+        a, b = np.abs(a), np.abs(b)
     for library in libraries():
-        x, y = library.from_numpy(a), library.from_numpy(b)
+        x, y = (library.from_numpy(t).to(getattr(library, work.dtype)) for t in (a, b))
         calls[library.__name__] = partial(work.op, library, x, y)
     if work.numpy is not None:
         calls["numpy"] = partial(work.numpy, a, b)

@@ -44,12 +44,25 @@ DType computation_type(DType dtype) {
   }
 }
 
+struct Found {
+  Run run;
+  DType type;  // of computation
+};
+
 Run find_run(ElementwiseOp op, DType type, Isa isa) {
   constexpr PerIsa<Run (*)(ElementwiseOp, DType)> levels{
       &generic::elementwise_level, RUSHLIGHT_AVX2(&avx2::elementwise_level),
       RUSHLIGHT_AVX512(&avx512::elementwise_level), nullptr};
   const Run run = levels.at(isa)(op, type);
   return run != nullptr ? run : plain::elementwise_plain(op, type);
+}
+
+// The function for operands promoted to `dtype`; run is null if there is none.
+Found find(ElementwiseOp op, DType dtype, Isa isa) {
+  if (dtype == DType::Bool)
+    if (const Run run = find_run(op, DType::Bool, isa)) return {run, DType::Bool};
+  const DType type = computation_type(dtype);
+  return {find_run(op, type, isa), type};
 }
 
 // How one operand reaches the function: in place, or through a block of the computation type.
@@ -156,13 +169,12 @@ int elementwise_operands(ElementwiseOp op) { return traits(op).operands; }
 bool elementwise_is_predicate(ElementwiseOp op) { return traits(op).predicate; }
 
 bool elementwise_supports(ElementwiseOp op, DType dtype) {
-  return find_run(op, computation_type(dtype), Isa::Generic) != nullptr;
+  return find(op, dtype, Isa::Generic).run != nullptr;
 }
 
 void elementwise(ElementwiseOp op, DType dtype, int ndim, const int64_t* shape, const ElementwiseResult& dst,
                  const ElementwiseOperand* src, const ElementwiseScalars& scalars) {
-  const DType type = computation_type(dtype);
-  const Run run = find_run(op, type, active_isa());
+  const auto [run, type] = find(op, dtype, active_isa());
   assert(run != nullptr);
   switch (traits(op).operands) {
     case 1: return drive<1>(op, run, type, ndim, shape, dst, src, scalars);

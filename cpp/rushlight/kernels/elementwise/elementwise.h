@@ -1,9 +1,9 @@
 // Elementwise operations on strided operands of any element type.
 //
 // Operands are converted, block by block, to one of four computation types (float32 for the 16-bit floats,
-// int32 for bool and the integers up to 32 bits) and handed as dense runs to one function per operation and
-// type. So an operation is written once, over dense memory, and an element's value depends neither on strides
-// nor on its position nor on the number of threads.
+// int32 for the integers up to 32 bits and, in what is no logic, bool) and handed as dense runs to one
+// function per operation and type. So an operation is written once, over dense memory, and an element's value
+// depends neither on strides nor on its position nor on the number of threads.
 #pragma once
 
 #include <cstdint>

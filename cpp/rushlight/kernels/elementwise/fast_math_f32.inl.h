@@ -1,6 +1,6 @@
 // The most used smooth functions in float32 arithmetic: twice the lanes of fast_math.inl.h, whose names they
-// overload. What a last rounding would lose is carried along in a second float: results are within 0.9 ulp, most
-// within 0.7. Denormal numbers, infinities and NaN are treated as IEEE 754 asks.
+// overload. What a last rounding would lose is carried along in a second float: results are within 0.9 ulp,
+// most within 0.7. Denormal numbers, infinities and NaN are treated as IEEE 754 asks.
 #pragma once
 
 #include "rushlight/kernels/elementwise/fast_math.inl.h"

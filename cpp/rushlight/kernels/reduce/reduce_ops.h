@@ -29,7 +29,7 @@ void for_each_row(const T* p, int64_t n, int64_t stride, F&& f) {
   if constexpr (std::is_same_v<T, C>) {
     if (stride == 1) return f(p, n);
   }
-  constexpr int64_t kBlock = 1024;
+  constexpr int64_t kBlock = 16384 / sizeof(C);
   constexpr int64_t kSize = sizeof(T);
   C block[kBlock];
   const ConvertRun convert = find_convert(DTypeOf<T>::value, DTypeOf<C>::value);
