@@ -164,6 +164,24 @@ TEST(Reduce, IntegersSumToInt64AndQuantifiersToBool) {
   EXPECT_FALSE(flag);
 }
 
+// Pieces of a quantifier end at the same time on several threads: none may undo what its neighbour wrote.
+TEST(Reduce, QuantifiersOfLongRowsOnManyThreads) {
+  const int before = num_threads();
+  set_num_threads(4);
+  const int64_t n = 1 << 20;
+  const std::vector<uint8_t> ones(static_cast<size_t>(n), 1), zeros(static_cast<size_t>(n), 0);
+  const ReduceLayout layout{{}, {{n, {1}}}};
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    bool all = false;
+    bool any = true;
+    reduce(ReduceOp::All, DType::Bool, layout, ones.data(), &all);
+    reduce(ReduceOp::Any, DType::Bool, layout, zeros.data(), &any);
+    ASSERT_TRUE(all) << repeat;
+    ASSERT_FALSE(any) << repeat;
+  }
+  set_num_threads(before);
+}
+
 TEST(Reduce, SixteenBitFloatsAccumulateInFloat) {
   const std::vector<BFloat16> src(4096, BFloat16(1.0f));
   BFloat16 total;

@@ -81,13 +81,19 @@ void reduce_range_columns(const Op& op, const std::vector<StridedDim<1>>& reduce
   }
 }
 
+// What a piece leaves behind. A struct, because std::vector<bool> would pack what several threads write.
 template <class Op>
-void combine_chunks(const Op& op, const std::vector<typename Op::Acc>& partial, int64_t outputs,
-                    int64_t chunks, int64_t count) {
+struct Partial {
+  typename Op::Acc acc;
+};
+
+template <class Op>
+void combine_chunks(const Op& op, const std::vector<Partial<Op>>& partial, int64_t outputs, int64_t chunks,
+                    int64_t count) {
   parallel_for(outputs, std::max<int64_t>(1, kReduceChunk / 16 / chunks), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
-      typename Op::Acc acc = partial[static_cast<size_t>(o)];
-      for (int64_t k = 1; k < chunks; ++k) op.merge(acc, partial[static_cast<size_t>(k * outputs + o)]);
+      typename Op::Acc acc = partial[static_cast<size_t>(o)].acc;
+      for (int64_t k = 1; k < chunks; ++k) op.merge(acc, partial[static_cast<size_t>(k * outputs + o)].acc);
       op.store(o, acc, count);
     }
   });
@@ -97,7 +103,7 @@ template <class Op>
 void reduce_rows(const Op& op, const ReduceLayout& layout, const typename Op::Src* src, int64_t outputs,
                  int64_t count) {
   const int64_t chunks = std::max<int64_t>(1, (count + kReduceChunk - 1) / kReduceChunk);
-  std::vector<typename Op::Acc> partial(chunks > 1 ? static_cast<size_t>(chunks * outputs) : 0);
+  std::vector<Partial<Op>> partial(chunks > 1 ? static_cast<size_t>(chunks * outputs) : 0);
   const int64_t grain =
       std::max<int64_t>(1, kReduceChunk / 2 / std::max<int64_t>(1, std::min(count, kReduceChunk)));
   parallel_for(chunks * outputs, grain, [&](int64_t begin, int64_t end) {
@@ -112,7 +118,7 @@ void reduce_rows(const Op& op, const ReduceLayout& layout, const typename Op::Sr
       if (chunks == 1)
         op.store(output, acc, count);
       else
-        partial[static_cast<size_t>(chunk * outputs + output)] = acc;
+        partial[static_cast<size_t>(chunk * outputs + output)].acc = acc;
       if (chunk == chunks - 1) at.next();
     }
   });
@@ -129,7 +135,7 @@ void reduce_columns(const Op& op, const ReduceLayout& layout, const typename Op:
   const int64_t rows =
       std::max(kReduceChunk / std::min(columns, kReducePanel), (count + pieces - 1) / pieces);
   const int64_t chunks = (count + rows - 1) / rows;
-  std::vector<typename Op::Acc> partial(chunks > 1 ? static_cast<size_t>(chunks * outputs) : 0);
+  std::vector<Partial<Op>> partial(chunks > 1 ? static_cast<size_t>(chunks * outputs) : 0);
   const int64_t job_size = std::min(rows, count) * std::min(columns, kReducePanel);
   parallel_for(groups * panels * chunks, std::max<int64_t>(1, kReduceChunk / 2 / job_size),
                [&](int64_t begin, int64_t end) {
@@ -148,7 +154,7 @@ void reduce_columns(const Op& op, const ReduceLayout& layout, const typename Op:
                      if (chunks == 1)
                        op.store(output + c, acc[c], count);
                      else
-                       partial[static_cast<size_t>(chunk * outputs + output + c)] = acc[c];
+                       partial[static_cast<size_t>(chunk * outputs + output + c)].acc = acc[c];
                    }
                  }
                });
