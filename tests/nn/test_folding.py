@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -153,6 +154,27 @@ def test_memory_lent_outside_is_never_cached() -> None:
         del array
         assert folds(model, x)
         agree(model, x)
+
+
+def test_several_threads_share_a_model() -> None:
+    model = block()
+    x = rl.randn(8, 6, 40, 40)
+    with rl.no_grad():
+        expected = model(x).tolist()
+    found: list[Any] = []
+
+    def evaluate() -> None:
+        with rl.no_grad():
+            for _ in range(5):
+                model[0].weight.mul_(1.0)  # a new version: fold again
+                found.append(model(x).tolist() == expected)
+
+    threads = [threading.Thread(target=evaluate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 20
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])

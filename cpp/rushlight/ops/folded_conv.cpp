@@ -61,12 +61,15 @@ bool FoldedConv::refresh(const ConvNorm& layers, DType dtype) {
   const auto now = parts(layers);
   bool current = weight_.defined() && weight_.dtype() == dtype && eps_ == layers.eps;
   for (size_t i = 0; i < now.size(); ++i) {
-    const uint64_t stamp = now[i]->defined() ? now[i]->storage().stamp() : 1;
+    const uint64_t stamp = now[i]->defined() ? now[i]->storage().stamp() : Source().stamp;
     if (stamp == 0) return false;
     current = current && sources_[i].stamp == stamp && same_place(sources_[i].tensor, *now[i]);
   }
   if (current) return true;
   const autograd::GradModeGuard no_grad(false);
+  std::array<Source, 6> seen;
+  for (size_t i = 0; i < now.size(); ++i)
+    if (now[i]->defined()) seen[i] = {now[i]->alias(), now[i]->storage().stamp()};
   const int64_t channels = layers.weight.size(0);
   const std::vector<double> mean = channel_values(layers.running_mean, channels, 0.0);
   const std::vector<double> var = channel_values(layers.running_var, channels, 1.0);
@@ -79,18 +82,19 @@ bool FoldedConv::refresh(const ConvNorm& layers, DType dtype) {
   }
   const DType wide = layers.weight.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
   const Tensor plain = contiguous(to(layers.weight, wide));
-  weight_ = Tensor::empty(plain.sizes(), wide);
+  Tensor weight = Tensor::empty(plain.sizes(), wide);
   if (wide == DType::Float32)
-    scale_rows<float>(plain, scale, weight_);
+    scale_rows<float>(plain, scale, weight);
   else
-    scale_rows<double>(plain, scale, weight_);
-  bias_ = Tensor::empty({channels}, DType::Float64);
-  std::copy(shift.begin(), shift.end(), bias_.data<double>());
-  weight_ = to(weight_, dtype);
-  bias_ = to(bias_, dtype);
-  for (size_t i = 0; i < now.size(); ++i)
-    sources_[i] = {now[i]->defined() ? now[i]->alias() : Tensor(),
-                   now[i]->defined() ? now[i]->storage().stamp() : 1};
+    scale_rows<double>(plain, scale, weight);
+  Tensor bias = Tensor::empty({channels}, DType::Float64);
+  std::copy(shift.begin(), shift.end(), bias.data<double>());
+  weight = to(weight, dtype);
+  bias = to(bias, dtype);
+  // All at once: the ops above may let another Python thread in.
+  weight_ = std::move(weight);
+  bias_ = std::move(bias);
+  for (size_t i = 0; i < now.size(); ++i) sources_[i] = seen[i];
   eps_ = layers.eps;
   return true;
 }
@@ -111,10 +115,11 @@ Tensor FoldedConv::run(const Tensor& input, const ConvNorm& layers, const Tensor
                              residual.numel() != result_numel(input, layers.weight, options)))
     return {};
   if (!refresh(layers, dtype)) return {};
+  const Tensor weight = weight_, bias = bias_;  // as they are now, whatever another thread does meanwhile
   TracedCall call("conv2d_fused", trace::Kind::Op);
   if (call)
-    for (const Tensor& tensor : {input, weight_, bias_, residual}) call.input(tensor);
-  Tensor out = conv2d_fused(input, weight_, bias_, residual, relu, options);
+    for (const Tensor& tensor : {input, weight, bias, residual}) call.input(tensor);
+  Tensor out = conv2d_fused(input, weight, bias, residual, relu, options);
   if (call) call.output(out);
   return out;
 }

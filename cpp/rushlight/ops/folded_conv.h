@@ -14,7 +14,8 @@ struct ConvNorm {
   double eps;
 };
 
-// Keeps the folded weights until one of the tensors they come from changes. Calls must not overlap.
+// Keeps the folded weights until one of the tensors they come from changes. Called by one thread at a time,
+// except where an op inside lets others in (HeavyWork).
 class FoldedConv {
  public:
   // relu(norm(conv(input)) + residual) in one pass, with or without the last two. Undefined if it must be
@@ -27,7 +28,7 @@ class FoldedConv {
   // A tensor as it was when the weights were folded; holding it keeps its address from being used again.
   struct Source {
     Tensor tensor;
-    uint64_t stamp = 0;
+    uint64_t stamp = 1;  // of what is not given
   };
   bool refresh(const ConvNorm& layers, DType dtype);
 

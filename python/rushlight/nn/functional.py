@@ -256,15 +256,12 @@ def group_norm(
         )
     grouped = input.reshape(input.shape[0], num_groups, -1)
     result = layer_norm(grouped, grouped.shape[2:], eps=eps).view(input.shape)
-    sizes = [-1, *[1] * (input.dim() - 2)]
-    return _scaled(
-        result, None if weight is None else weight.view(sizes), None if bias is None else bias.view(sizes)
-    )
-
-
-def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
+    if weight is None and bias is None:
+        return result
+    # Weight and bias a channel: what batch norm does after normalising, in one pass.
+    channels = input.shape[1]
+    mean, var = ops.zeros(channels, dtype=input.dtype), ops.ones(channels, dtype=input.dtype)
+    return batch_norm(result, mean, var, weight, bias, eps=0.0)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
