@@ -27,15 +27,15 @@ class Case:
     """Something to time: its name, what makes the calls, and the least work that it is.
 
     `flop` counts a multiply-add as two. `bytes` is what must move between memory and processor if every
-    operand is read and every result written once; `reads_only` tells that nothing large is written.
-    0 where it says nothing.
+    operand is read and every result written once; `traffic` is "stream", "update" where an operand is
+    written in place, "read" where nothing large is written. 0 where it says nothing.
     """
 
     name: str
     make: Callable[[], Candidates]
     flop: float = 0.0
     bytes: float = 0.0
-    reads_only: bool = False
+    traffic: str = "stream"
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class Limits:
     fma: float
     tiles: float
     stream: float
+    update: float
     read: float
     products: int = 6  # tile products that make one product of the type under test: 1 for bfloat16 itself
 
@@ -89,13 +90,16 @@ class Limits:
         name = "tiles" if self.products == 1 else f"tiles/{self.products}"
         return max((self.fma, "FMA"), (self.tiles / self.products, name))
 
-    def least_seconds(self, flop: float, bytes: float, reads_only: bool) -> tuple[float, str]:
-        """The shortest possible time of such work and what bounds it; (0, "") if nothing is known of it."""
+    def least_seconds(self, flop: float, bytes: float, traffic: str) -> tuple[float, str]:
+        """The shortest possible time of such work and what bounds it; (0, "") if nothing is known of it.
+
+        Args:
+            traffic: what the bytes are held against, "stream", "update" or "read".
+        """
         rate, name = self.arithmetic()
-        stream, stream_name = (self.read, "read") if reads_only else (self.stream, "stream")
         bounds = [(flop / rate, name)] if flop else []
         if bytes >= BEYOND_CACHES:
-            bounds.append((bytes / stream, stream_name))
+            bounds.append((bytes / getattr(self, traffic), traffic))
         return max(bounds, default=(0.0, ""))
 
 

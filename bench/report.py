@@ -19,13 +19,14 @@ def duration(seconds: float) -> str:
 def describe_limits(limits: Limits) -> str:
     """The measured limits in one line."""
     tiles = f", bfloat16 tiles {limits.tiles / 1e9:.0f} GFLOP/s" if limits.tiles else ""
-    rates = f"a + s*b {limits.stream / 1e9:.0f} GB/s, sum {limits.read / 1e9:.0f} GB/s"
+    memory = [("a + s*b", limits.stream), ("in place", limits.update), ("sum", limits.read)]
+    rates = ", ".join(f"{name} {rate / 1e9:.0f} GB/s" for name, rate in memory)
     return f"FMA {limits.fma / 1e9:.0f} GFLOP/s{tiles}, {rates}"
 
 
 def share(row: Row, limits: Limits) -> tuple[float, str]:
     """The fraction of the machine's limit that rushlight reaches, and which limit; (0, "") if unknown."""
-    least, bound = limits.least_seconds(row.case.flop, row.case.bytes, row.case.reads_only)
+    least, bound = limits.least_seconds(row.case.flop, row.case.bytes, row.case.traffic)
     return least / row.timings[SUBJECT].median, bound
 
 

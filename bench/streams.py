@@ -20,22 +20,22 @@ ROWS = (4096, 2048)
 class Work:
     """An op: `op` takes the library and two tensors, `numpy` two arrays (None where NumPy has no such op).
 
-    `touched` counts what is read and written an element, in units of a float32; `reduces` tells that hardly
-    anything is written. The tensors are normally distributed, `positive` takes their absolute values (of
+    `touched` counts what is read and written an element, in units of a float32; for `traffic` see Case.
+    The tensors are normally distributed, `positive` takes their absolute values (of
     negative numbers PyTorch's logarithms are very slow), and converted to `dtype`.
     """
 
     op: Callable[[Any, Any, Any], object]
     numpy: Callable[[Any, Any], object] | None = None
     touched: float = 2
-    reduces: bool = False
+    traffic: str = "stream"
     dtype: str = "float32"
     positive: bool = False
 
 
-def _matrix(op: Callable[[Any], object], touched: float = 2, reduces: bool = False) -> Work:
+def _matrix(op: Callable[[Any], object], touched: float = 2, traffic: str = "stream") -> Work:
     """An op of the first tensor as a matrix."""
-    return Work(lambda _, a, b: op(a.view(ROWS)), None, touched, reduces)
+    return Work(lambda _, a, b: op(a.view(ROWS)), None, touched, traffic)
 
 
 def _named(name: str, positive: bool = False) -> Work:
@@ -47,8 +47,8 @@ def _typed(dtype: str, touched: float) -> dict[str, Work]:
     return {
         f"a + b, {dtype}": Work(lambda _, a, b: a + b, None, 3 * touched, dtype=dtype),
         f"a > b, {dtype}": Work(lambda _, a, b: a > b, None, 2 * touched + 0.25, dtype=dtype),
-        f"sum, {dtype}": Work(lambda _, a, b: a.sum(), None, touched, True, dtype),
-        f"sum of columns, {dtype}": Work(lambda _, a, b: a.view(ROWS).sum(0), None, touched, True, dtype),
+        f"sum, {dtype}": Work(lambda _, a, b: a.sum(), None, touched, "read", dtype),
+        f"sum of columns, {dtype}": Work(lambda _, a, b: a.view(ROWS).sum(0), None, touched, "read", dtype),
         f"{dtype} to float32": Work(lambda _, a, b: a.float(), None, touched + 1, dtype=dtype),
         f"float32 to {dtype}": Work(lambda lib, a, _: a.to(getattr(lib, dtype)), None, touched + 1),
     }
@@ -64,7 +64,7 @@ WORK = {
     "a + b": Work(lambda _, a, b: a + b, np.add, 3),
     "a * b": Work(lambda _, a, b: a * b, np.multiply, 3),
     "a > b": Work(lambda _, a, b: a > b, np.greater, 2.25),
-    "a.add_(b)": Work(lambda _, a, b: a.add_(b, alpha=0.0), None, 3),
+    "a.add_(b)": Work(lambda _, a, b: a.add_(b, alpha=0.0), None, 3, "update"),
     "a * 2": Work(lambda _, a, b: a * 2, lambda a, _: a * 2),
     "relu": Work(lambda lib, a, _: lib.relu(a), lambda a, _: np.maximum(a, 0)),
     "exp": Work(lambda lib, a, _: lib.exp(a), lambda a, _: np.exp(a)),
@@ -73,14 +73,16 @@ WORK = {
     "gelu": Work(lambda lib, a, _: lib.nn.functional.gelu(a)),
     "clone": Work(lambda _, a, b: a.clone(), lambda a, _: a.copy()),
     "to(float64)": Work(lambda _, a, b: a.double(), lambda a, _: a.astype(np.float64), 3),
-    "sum": Work(lambda _, a, b: a.sum(), lambda a, _: a.sum(), 1, True),
-    "mean": Work(lambda _, a, b: a.mean(), lambda a, _: a.mean(), 1, True),
-    "var": Work(lambda _, a, b: a.var(), lambda a, _: a.var(ddof=1), 1, True),
-    "max": Work(lambda _, a, b: a.max(), lambda a, _: a.max(), 1, True),
-    "argmax": Work(lambda _, a, b: a.argmax(), lambda a, _: a.argmax(), 1, True),
-    "sum of rows": Work(lambda _, a, b: a.view(ROWS).sum(1), lambda a, _: a.reshape(ROWS).sum(1), 1, True),
-    "sum of columns": Work(lambda _, a, b: a.view(ROWS).sum(0), lambda a, _: a.reshape(ROWS).sum(0), 1, True),
-    "max of rows": Work(lambda _, a, b: a.view(ROWS).max(1), None, 1, True),
+    "sum": Work(lambda _, a, b: a.sum(), lambda a, _: a.sum(), 1, "read"),
+    "mean": Work(lambda _, a, b: a.mean(), lambda a, _: a.mean(), 1, "read"),
+    "var": Work(lambda _, a, b: a.var(), lambda a, _: a.var(ddof=1), 1, "read"),
+    "max": Work(lambda _, a, b: a.max(), lambda a, _: a.max(), 1, "read"),
+    "argmax": Work(lambda _, a, b: a.argmax(), lambda a, _: a.argmax(), 1, "read"),
+    "sum of rows": Work(lambda _, a, b: a.view(ROWS).sum(1), lambda a, _: a.reshape(ROWS).sum(1), 1, "read"),
+    "sum of columns": Work(
+        lambda _, a, b: a.view(ROWS).sum(0), lambda a, _: a.reshape(ROWS).sum(0), 1, "read"
+    ),
+    "max of rows": Work(lambda _, a, b: a.view(ROWS).max(1), None, 1, "read"),
     "softmax of rows": Work(lambda lib, a, _: lib.softmax(a.view(ROWS), 1)),
     **{name: _named(name) for name in ("sin", "erf", "expm1", "exp2", "abs")},
     **{name: _named(name, positive=True) for name in ("log", "log1p", "log2", "sqrt")},
@@ -96,17 +98,17 @@ WORK = {
     "every second column + 1": _matrix(lambda a: a[:, ::2] + 1, 1.5),
     "cat": Work(lambda lib, a, b: lib.cat([a, b]), None, 4),
     **{name: work for dtype, size in TYPES.items() for name, work in _typed(dtype, size).items()},
-    "std of rows": _matrix(lambda a: a.std(1), 1, True),
-    "std of columns": _matrix(lambda a: a.std(0), 1, True),
-    "norm of rows": _matrix(lambda a: a.norm(dim=1), 1, True),
-    "norm of columns": _matrix(lambda a: a.norm(dim=0), 1, True),
-    "max of columns": _matrix(lambda a: a.max(0), 1, True),
-    "logsumexp of rows": _matrix(lambda a: a.logsumexp(1), 1, True),
+    "std of rows": _matrix(lambda a: a.std(1), 1, "read"),
+    "std of columns": _matrix(lambda a: a.std(0), 1, "read"),
+    "norm of rows": _matrix(lambda a: a.norm(dim=1), 1, "read"),
+    "norm of columns": _matrix(lambda a: a.norm(dim=0), 1, "read"),
+    "max of columns": _matrix(lambda a: a.max(0), 1, "read"),
+    "logsumexp of rows": _matrix(lambda a: a.logsumexp(1), 1, "read"),
     "softmax of columns": _matrix(lambda a: a.softmax(0)),
     "log_softmax of columns": _matrix(lambda a: a.log_softmax(0)),
     "cumsum of rows": _matrix(lambda a: a.cumsum(1)),
     "cumsum of columns": _matrix(lambda a: a.cumsum(0)),
-    "topk(10) of rows": _matrix(lambda a: a.topk(10), 1, True),
+    "topk(10) of rows": _matrix(lambda a: a.topk(10), 1, "read"),
     "sort of rows": _matrix(lambda a: a.sort(), 4),
     "rand": Work(lambda lib, a, b: lib.rand(COUNT), None, 1),
     "randn": Work(lambda lib, a, b: lib.randn(COUNT), None, 1),
@@ -138,5 +140,5 @@ def cases(quick: bool, dtype: str) -> Iterator[Case]:
             f"{name}, 8M",
             partial(_candidates, work),
             bytes=4.0 * COUNT * work.touched,
-            reads_only=work.reduces,
+            traffic=work.traffic,
         )

@@ -60,11 +60,12 @@ void bind_config(py::module_& m) {
         rates["fma"] = limits.fma;
         rates["tiles"] = limits.tiles;
         rates["stream"] = limits.stream;
+        rates["update"] = limits.update;
         rates["read"] = limits.read;
         return rates;
       },
       "Measured limits at the level and threads in use: float32 and bfloat16 tile operations, and bytes of "
-      "a + s * b and of a sum, a second. Takes about 0.1 s the first time.");
+      "a + s * b, elsewhere and in place, and of a sum, a second. Takes about 0.1 s the first time.");
 }
 
 }  // namespace rushlight::bindings

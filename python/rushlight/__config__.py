@@ -27,8 +27,8 @@ def machine_limits() -> dict[str, float]:
 
     Returns:
         ``fma`` and ``tiles``: operations a second of float32 multiply-adds and of bfloat16 tile products (0
-        below level amx); ``stream`` and ``read``: bytes a second of ``a + s * b`` and of a sum over large
-        arrays. The first call takes about 0.1 s.
+        below level amx); ``stream``, ``update`` and ``read``: bytes a second of ``a + s * b``, of the same in
+        place, and of a sum, over large arrays. The first call takes about 0.1 s.
     """
     return _core._machine_limits()
 

@@ -94,6 +94,7 @@ TEST(Trace, ViewsMoveNoBytes) {
   ASSERT_EQ(heard.size(), 2u);
   EXPECT_EQ(heard[0].bytes, 0);
   EXPECT_EQ(heard[1].bytes, 48);
+  EXPECT_TRUE(heard[1].in_place);
   EXPECT_EQ(heard[1].inputs[0].sizes, (std::vector<int64_t>{2, 3}));
 }
 

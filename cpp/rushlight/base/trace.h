@@ -34,10 +34,11 @@ struct Event {
   int64_t duration = 0;  // nanoseconds,
   int64_t inside = 0;    // of which in the scopes that it encloses
   std::vector<Operand> inputs, outputs;
-  int64_t bytes = 0;    // read and written, if every operand is touched once
-  double flop = 0;      // operations that kernels said they would do; a multiply-add is two
-  std::string kernel;   // "" where a family has one kernel a level
-  std::string refused;  // why a faster kernel was not taken
+  int64_t bytes = 0;      // read and written, if every operand is touched once
+  bool in_place = false;  // an input was written
+  double flop = 0;        // operations that kernels said they would do; a multiply-add is two
+  std::string kernel;     // "" where a family has one kernel a level
+  std::string refused;    // why a faster kernel was not taken
 };
 
 // Called at the end of every scope, on its thread; must not throw.

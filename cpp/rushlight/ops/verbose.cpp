@@ -60,7 +60,8 @@ double share_of_limit(const trace::Event& event) {
   if (event.flop == 0 && event.bytes < kBeyondCaches) return 0.0;
   const kernels::MachineLimits limits = kernels::machine_limits();
   double least = event.flop / arithmetic(event.outputs[0].dtype, limits);
-  if (event.bytes >= kBeyondCaches) least = std::max(least, event.bytes / limits.stream);
+  if (event.bytes >= kBeyondCaches)
+    least = std::max(least, event.bytes / (event.in_place ? limits.update : limits.stream));
   return least / (event.duration * 1e-9);
 }
 

@@ -29,7 +29,10 @@ void TracedCall::output(const Tensor& tensor) {
   event.outputs.push_back(operand(tensor));
   event.bytes += bytes_of(tensor);
   for (const Seen& seen : seen_)
-    if (seen.storage == &tensor.storage() && seen.version == tensor.storage().version()) event.bytes = 0;
+    if (seen.storage == &tensor.storage()) {
+      event.in_place = seen.version != tensor.storage().version();
+      if (!event.in_place) event.bytes = 0;
+    }
 }
 
 void TracedCall::changed(const Tensor& tensor) {

@@ -52,10 +52,15 @@ void measure_streams(Isa isa, MachineLimits& limits) {
     std::fill(&b[begin], &b[begin] + (end - begin), 1.0f);
     std::fill(&dst[begin], &dst[begin] + (end - begin), 0.0f);
   });
-  limits.stream = best_rate(3.0 * sizeof(float) * kStream, [&] {
-    parallel_for(kStream, kPiece,
-                 [&](int64_t begin, int64_t end) { triad(&dst[begin], &a[begin], &b[begin], end - begin); });
-  });
+  const auto triad_rate = [&](float* out) {
+    return best_rate(3.0 * sizeof(float) * kStream, [&] {
+      parallel_for(kStream, kPiece, [&](int64_t begin, int64_t end) {
+        triad(out + begin, &a[begin], &b[begin], end - begin);
+      });
+    });
+  };
+  limits.stream = triad_rate(dst.get());
+  limits.update = triad_rate(b.get());  // converges to twice a
   std::vector<float> partial(kStream / kPiece);
   limits.read = best_rate(1.0 * sizeof(float) * kStream, [&] {
     parallel_for(kStream, kPiece,

@@ -11,7 +11,9 @@ struct MachineLimits {
   double fma;     // float32 operations a second: multiply-adds (two operations each) from registers alone
   double tiles;   // the same for bfloat16 products on tiles; 0 below level amx
   double stream;  // bytes a second: dst = a + s * b over arrays that no private cache holds
-  double read;    // bytes a second: the sum of such an array
+  double
+      update;   // bytes a second: the same in place, b = a + s * b; nothing is fetched only to be overwritten
+  double read;  // bytes a second: the sum of such an array
 };
 
 // The best of several short runs, so that a passing disturbance does not lower it. Measured on first use
