@@ -125,7 +125,7 @@ void add_lanes(Vec<T> v, int64_t count, double* dst) {
   for (int64_t l = 0; l < Vec<T>::kLanes && l < count; ++l) dst[l] += static_cast<double>(lanes[l]);
 }
 
-// The sums of kVectors vectors of channels from c on: of kShortSum rows, then of kShortSum such sums, then
+// The sums of kVectors vectors of channels from c on: of kShortSum rows, then double.
 // double.
 template <bool kGate, int kVectors, class T>
 void sum_channels(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
@@ -142,29 +142,21 @@ void sum_channels(const BatchNormCoefficients<T>& k, const T* src, const T* grad
     }
   }
   for (int64_t r = 0; r < rows;) {
-    V long_total[kVectors], long_product[kVectors];
-    for (int u = 0; u < kVectors; ++u) long_total[u] = long_product[u] = V(T(0));
-    for (int64_t block = 0; block < kShortSum && r < rows; ++block) {
-      V total[kVectors], product[kVectors];
-      for (int u = 0; u < kVectors; ++u) total[u] = product[u] = V(T(0));
-      const int64_t end = rows - r < kShortSum ? rows : r + kShortSum;
-      for (; r < end; ++r)
-        for (int u = 0; u < kVectors; ++u) {
-          const int64_t at = r * channels + c + u * kLanes;
-          const V x = load_n(src + at, left - u * kLanes) - middle[u];
-          V g = load_n(grad + at, left - u * kLanes);
-          if constexpr (kGate) g = gated(g, fma(x, gate_factor[u], gate_offset[u]));
-          total[u] = total[u] + g;
-          product[u] = fma(g, x, product[u]);
-        }
+    V total[kVectors], product[kVectors];
+    for (int u = 0; u < kVectors; ++u) total[u] = product[u] = V(T(0));
+    const int64_t end = rows - r < kShortSum ? rows : r + kShortSum;
+    for (; r < end; ++r)
       for (int u = 0; u < kVectors; ++u) {
-        long_total[u] = long_total[u] + total[u];
-        long_product[u] = long_product[u] + product[u];
+        const int64_t at = r * channels + c + u * kLanes;
+        const V x = load_n(src + at, left - u * kLanes) - middle[u];
+        V g = load_n(grad + at, left - u * kLanes);
+        if constexpr (kGate) g = gated(g, fma(x, gate_factor[u], gate_offset[u]));
+        total[u] = total[u] + g;
+        product[u] = fma(g, x, product[u]);
       }
-    }
     for (int u = 0; u < kVectors; ++u) {
-      add_lanes(long_total[u], left - u * kLanes, sum_grad + c + u * kLanes);
-      add_lanes(long_product[u], left - u * kLanes, sum_product + c + u * kLanes);
+      add_lanes(total[u], left - u * kLanes, sum_grad + c + u * kLanes);
+      add_lanes(product[u], left - u * kLanes, sum_product + c + u * kLanes);
     }
   }
 }
