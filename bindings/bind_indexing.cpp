@@ -4,6 +4,7 @@
 #include "bind.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/indexing.h"
+#include "rushlight/ops/pointwise.h"
 #include "rushlight/ops/view.h"
 
 namespace rushlight::bindings {
@@ -145,6 +146,7 @@ void set_item(const Tensor& self, py::handle key, py::handle value) {
     RUSHLIGHT_CHECK_TYPE(source.defined(), "can't assign a ",
                          std::string(py::str(py::type::handle_of(value).attr("__name__"))), " to a torch.",
                          dtype_name(self.dtype()), " tensor: expected a number or a Tensor");
+    ops::check_fits(source, self.dtype());
     source = ops::to(source, self.dtype());
   }
   if (!parsed.advanced) {

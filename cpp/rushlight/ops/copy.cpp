@@ -6,6 +6,7 @@
 #include "rushlight/autograd/grad_arithmetic.h"
 #include "rushlight/autograd/record.h"
 #include "rushlight/kernels/elementwise/copy.h"
+#include "rushlight/ops/pointwise.h"
 
 namespace rushlight {
 
@@ -105,6 +106,7 @@ Tensor copy_(const Tensor& self, const Tensor& src) {
 }
 
 Tensor full(const Dims& sizes, const Number& value, DType dtype) {
+  check_fits(value, dtype);
   Tensor out = Tensor::empty(sizes, dtype);
   const Tensor source = value.is_floating() ? Tensor::scalar(value.real, DType::Float64)
                                             : Tensor::scalar(value.integer, DType::Int64);

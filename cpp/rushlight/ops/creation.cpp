@@ -140,6 +140,7 @@ namespace {
 Tensor overwrite(const Tensor& self, const Tensor& value, const char* op, const char* name) {
   RUSHLIGHT_CHECK(value.dim() == 0, op, ": only supports 0-dimension value tensor but got tensor with ",
                   value.dim(), " dimensions");
+  check_fits(value, self.dtype());
   const autograd::InPlace change(self, op);
   const bool overlaps = &value.storage() == &self.storage();
   copy_into(self, overlaps ? clone(autograd::detach(value)) : value);

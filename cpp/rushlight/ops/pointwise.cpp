@@ -1,5 +1,7 @@
 #include "rushlight/ops/pointwise.h"
 
+#include <limits>
+
 #include "rushlight/autograd/record.h"
 #include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/ops/copy.h"
@@ -121,6 +123,29 @@ Tensor number_tensor(const Number& number) {
                                        : Tensor::scalar(number.integer, number.dtype);
   result.impl()->wrapped_number = true;
   return result;
+}
+
+void check_fits(const Number& number, DType dtype) {
+  if (!is_integral(dtype) || dtype == DType::Bool) return;
+  dispatch_all(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_integral_v<T>) {
+      using Limits = std::numeric_limits<T>;
+      const int64_t high = Limits::max();
+      const int64_t low = std::is_signed_v<T> ? static_cast<int64_t>(Limits::min()) : -high;
+      const bool fits = number.is_floating() ? number.real >= static_cast<double>(low) &&
+                                                   number.real < static_cast<double>(high / 2 + 1) * 2
+                                             : number.integer >= low && number.integer <= high;
+      RUSHLIGHT_CHECK(fits, "value cannot be converted to type ", dtype_name(dtype),
+                      " without overflow: got ",
+                      number.is_floating() ? str(number.real) : str(number.integer));
+    }
+  });
+}
+
+void check_fits(const Tensor& value, DType dtype) {
+  Number number;
+  if (number_of(value, &number)) check_fits(number, dtype);
 }
 
 ElementwiseScalars scalars_of(const Number& first, const Number& second, const Number& third) {

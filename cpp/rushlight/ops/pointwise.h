@@ -48,6 +48,12 @@ bool number_of(const Tensor& tensor, Number* number);
 // The 0-d tensor of a number, weak in type promotion.
 Tensor number_tensor(const Number& number);
 
+// Throws RuntimeError if an integer type cannot hold the number (truncated, if it is a float). As in PyTorch
+// a negative number may wrap into an unsigned type of its size.
+void check_fits(const Number& number, DType dtype);
+// The same for a tensor made from a Python number; other tensors pass.
+void check_fits(const Tensor& value, DType dtype);
+
 // {real, integer} of up to three numbers, in the order elementwise.h lists.
 ElementwiseScalars scalars_of(const Number& first, const Number& second = 0, const Number& third = 0);
 

@@ -117,6 +117,7 @@ Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value,
   RUSHLIGHT_CHECK(value.dim() == 0,
                   "masked_fill: only supports a 0-dimensional value tensor, but got tensor with ",
                   value.dim(), " dimension(s)");
+  check_fits(value, input.dtype());
   Tensor out = input;
   Tensor first = input;
   if (in_place) {
