@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import wraps
+from contextlib import ContextDecorator
 from types import TracebackType
-from typing import Any, TypeVar
 
 from .. import _core
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _SUPPORTED = (_core.bfloat16, _core.float16)
 
@@ -49,7 +45,7 @@ def set_autocast_dtype(device_type: str, dtype: _core.dtype) -> None:
         _core._set_autocast_state(_core._autocast_state()[0], dtype)
 
 
-class autocast:
+class autocast(ContextDecorator):
     """Runs a block, or a function it decorates, in mixed precision.
 
     Backward passes belong outside: they use the types that the forward ops used.
@@ -102,11 +98,3 @@ class autocast:
         trace: TracebackType | None,
     ) -> None:
         _core._set_autocast_state(*self._before.pop())
-
-    def __call__(self, function: F) -> F:
-        @wraps(function)
-        def decorated(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
-
-        return decorated  # type: ignore[return-value]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import enum
 import warnings
 from collections.abc import Callable, Iterable
-from functools import wraps
+from contextlib import ContextDecorator
 from types import TracebackType
-from typing import Any, TypeVar
 
 from rushlight import _core
 
 from ._chrome import write_chrome_trace
 from ._events import EventList, FunctionEvent
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ProfilerActivity(enum.Enum):
@@ -169,7 +166,7 @@ class profile:
                 self._on_trace_ready(self)
 
 
-class record_function:
+class record_function(ContextDecorator):
     """Gives a stretch of the program a name in the profile; a context manager, and a decorator of functions.
 
     Args:
@@ -192,11 +189,3 @@ class record_function:
         trace: TracebackType | None,
     ) -> None:
         self._ranges.pop().end()
-
-    def __call__(self, function: F) -> F:
-        @wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with record_function(self.name):
-                return function(*args, **kwargs)
-
-        return wrapper  # type: ignore[return-value]
