@@ -240,3 +240,19 @@ def test_optimize_for_inference() -> None:
     assert folds(fast, x)
     model.eval()
     np.testing.assert_allclose(fast(x).numpy(), model(x).detach().numpy(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [(0, 4), (3, 0)])
+def test_an_empty_weight_is_refused_by_the_convolution(channels: int, outputs: int) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(outputs), nn.ReLU()).eval()
+    model[0].weight = nn.Parameter(rl.empty(outputs, channels, 3, 3))
+    model[0].bias = None
+    with rl.no_grad(), pytest.raises(RuntimeError, match="weight must not be empty"):
+        model(rl.rand(1, channels, 5, 5))
+
+
+def test_a_stride_of_zero_is_refused_by_the_convolution() -> None:
+    model = resnet18().eval()
+    model.layer1[0].conv2.stride = (0, 0)
+    with rl.no_grad(), pytest.raises(RuntimeError, match="stride must be positive"):
+        model(rl.rand(1, 3, 32, 32))

@@ -108,6 +108,8 @@ Tensor FoldedConv::run(const Tensor& input, const ConvNorm& layers, const Tensor
       autograd::recording(input, residual, layers.weight, layers.conv_bias, layers.norm_weight,
                           layers.norm_bias))
     return {};
+  // Nothing to fold, or what conv2d refuses: the layers say what is wrong.
+  if (layers.weight.numel() == 0 || options.stride_h <= 0 || options.stride_w <= 0) return {};
   for (const Tensor* part :
        {&layers.running_mean, &layers.running_var, &layers.norm_weight, &layers.norm_bias})
     if (part->defined() && part->numel() != channels) return {};  // the batch norm says what is wrong
