@@ -25,8 +25,8 @@ constexpr int64_t kSplitDepth = 32;                    // steps of k in a tile
 // bfloat16 numbers in one step of a panel: [part][tile][16][32].
 constexpr int64_t kSplitStep = 3 * kSplitLanes * kSplitDepth;
 
-// Most steps of a block: longer sums in tiles would be less accurate than FMA.
-constexpr int64_t kSplitChain = 18;
+// Most steps of a block: the largest error of longer sums in tiles comes near that of FMA.
+constexpr int64_t kSplitChain = 24;
 // Numbers in a step of a single tile of A: [part][16][32].
 constexpr int64_t kSplitTileStep = kSplitStep / 2;
 
