@@ -60,9 +60,9 @@ class SplitConv {
     ConvTask<float> task(job_, plan_, kSplitLanes, 1, group, row, end - row);
     const int64_t plane = task.buffer_size();
     // Tiles may read beyond their pixels and channels: into the next plane, or into zeros.
-    const int64_t beyond = 16 * plan_.pitch + kSplitDepth;
-    Scratch<uint16_t> planes(3 * plane + beyond);
-    std::fill_n(planes.data() + 3 * plane, beyond, uint16_t{0});
+    const int64_t beyond = 16 * plan_.pitch + kSplitDepth, end_of_planes = split_.parts * plane;
+    Scratch<uint16_t> planes(end_of_planes + beyond);
+    std::fill_n(planes.data() + end_of_planes, beyond, uint16_t{0});
     if (!split_.split(task.buffer(), plane, plane, planes.data())) {
       safe_.store(false);
       return;

@@ -12,7 +12,8 @@ namespace {
 
 // MC, KC: a task's packed A and B fit the L2 cache; KC is also the longest chain of tile sums.
 #define RUSHLIGHT_SPLIT_KERNEL(parts)               \
-  {128,                                             \
+  {parts,                                           \
+   128,                                             \
    512,                                             \
    2048,                                            \
    RUSHLIGHT_AMX(&amx::split_block_##parts),        \

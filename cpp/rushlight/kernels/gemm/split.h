@@ -82,6 +82,7 @@ struct SplitPositions {
 };
 
 struct SplitKernel {
+  int64_t parts;  // of a number
   int64_t mc, kc, nc;
   void (*block)(const SplitBlock&);
   // Return false if a value is outside +-kSplitLimit.
