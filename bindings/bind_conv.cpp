@@ -35,17 +35,32 @@ Pair width_only(const IntList& value, int64_t height) {
   return {height, value.values[0]};
 }
 
+// What autocast makes of an argument.
+Tensor lowered(const Tensor& tensor) {
+  const AutocastState& cast = autocast_state();
+  return cast.enabled ? cast_argument(tensor, cast.dtype) : tensor;
+}
+// Float32 weights are left to the op, which rounds them to bfloat16 while it reads them.
+Tensor lowered_weight(const Tensor& weight, ops::Conv2dOptions* o) {
+  const AutocastState& cast = autocast_state();
+  o->rounds_weight = cast.enabled && cast.dtype == DType::BFloat16 && weight.dtype() == DType::Float32;
+  return o->rounds_weight ? weight : lowered(weight);
+}
+
 Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, Pair stride,
               const Padding& padding, Pair dilation, int64_t groups) {
-  return ops::conv2d(input, weight, bias.value_or(Tensor()),
-                     options("conv2d", stride, padding, dilation, groups));
+  ops::Conv2dOptions o = options("conv2d", stride, padding, dilation, groups);
+  const Tensor read = lowered_weight(weight, &o);
+  return ops::conv2d(lowered(input), read, lowered(bias.value_or(Tensor())), o);
 }
 
 Tensor conv2d_fused(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, Pair stride,
                     const Padding& padding, Pair dilation, int64_t groups,
                     const std::optional<Tensor>& residual, bool relu) {
-  return ops::conv2d_fused(input, weight, bias.value_or(Tensor()), residual.value_or(Tensor()), relu,
-                           options("conv2d_fused", stride, padding, dilation, groups));
+  ops::Conv2dOptions o = options("conv2d_fused", stride, padding, dilation, groups);
+  const Tensor read = lowered_weight(weight, &o);
+  return ops::conv2d_fused(lowered(input), read, lowered(bias.value_or(Tensor())),
+                           lowered(residual.value_or(Tensor())), relu, o);
 }
 
 Tensor conv1d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
@@ -78,15 +93,11 @@ void bind_folded(py::module_& m) {
              const Tensor& running_mean, const Tensor& running_var, const Optional& norm_weight,
              const Optional& norm_bias, double eps, const Optional& residual, bool relu, Pair stride,
              const Padding& padding, Pair dilation, int64_t groups) {
-            const AutocastState& cast = autocast_state();
-            const auto lower = [&](const Tensor& tensor) {
-              return cast.enabled ? cast_argument(tensor, cast.dtype) : tensor;
-            };
-            return self.run(lower(input),
+            return self.run(lowered(input),
                             {weight, bias.value_or(Tensor()), running_mean, running_var,
                              norm_weight.value_or(Tensor()), norm_bias.value_or(Tensor()), eps},
-                            lower(residual.value_or(Tensor())), relu,
-                            options("conv2d", stride, padding, dilation, groups), cast.enabled);
+                            lowered(residual.value_or(Tensor())), relu,
+                            options("conv2d", stride, padding, dilation, groups), autocast_state().enabled);
           },
           py::arg("input"), py::arg("weight"), py::arg("bias"), py::arg("running_mean"),
           py::arg("running_var"), py::arg("norm_weight"), py::arg("norm_bias"), py::arg("eps"),
@@ -99,9 +110,8 @@ void bind_folded(py::module_& m) {
 void bind_conv(py::module_& m, Binder& b) {
   bind_folded(m);
   b.function(
-      "conv2d", autocast<Cast::Lower>(&conv2d), py::arg("input"), py::arg("weight"),
-      py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1,
-      py::arg("groups") = 1,
+      "conv2d", &conv2d, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
+      py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
       "2-d convolution (cross-correlation) of images.\n\n"
       "Args:\n    padding: zeros on each side, as one number or (height, width); 'valid' for none; 'same' "
       "for as many as keep\n"
@@ -112,10 +122,9 @@ void bind_conv(py::module_& m, Binder& b) {
       "Raises:\n    RuntimeError: if sizes or dtypes do not match, or the kernel does not fit the padded "
       "input.\n\n"
       "Source:\n    torch.nn.functional.conv2d");
-  b.function("conv2d_fused", autocast<Cast::Lower>(&conv2d_fused), py::arg("input"), py::arg("weight"),
-             py::arg("bias") = py::none(), py::arg("stride") = 1, py::arg("padding") = 0,
-             py::arg("dilation") = 1, py::arg("groups") = 1, py::kw_only(), py::arg("residual") = py::none(),
-             py::arg("relu") = false,
+  b.function("conv2d_fused", &conv2d_fused, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(),
+             py::arg("stride") = 1, py::arg("padding") = 0, py::arg("dilation") = 1, py::arg("groups") = 1,
+             py::kw_only(), py::arg("residual") = py::none(), py::arg("relu") = false,
              "``relu(conv2d(input, weight, bias, ...) + residual)`` in one pass over the result, for "
              "inference.\n\n"
              "It has no backward and refuses operands that require gradients, unless under ``no_grad``.\n\n"

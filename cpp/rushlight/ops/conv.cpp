@@ -1,10 +1,12 @@
 #include "rushlight/ops/conv.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "rushlight/autograd/record.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/gemm/split.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/physical.h"
@@ -29,12 +31,14 @@ ImageView<const T> view_of(const Access& a, const Tensor& tensor) {
           tensor.size(1) == 1 ? 1 : a.strides[1]};
 }
 
-// Calls f(TypeTag<T>) for the two types that have kernels.
+// What f(TypeTag<T>) returns for the type that images have in kernels; false if there are none.
 template <class F>
-void dispatch_kernel(DType dtype, const char* op, F&& f) {
+bool dispatch_kernel(DType dtype, F&& f) {
   if (dtype == DType::Float32) return f(TypeTag<float>{});
   if (dtype == DType::Float64) return f(TypeTag<double>{});
-  throw Error(str(op, ": not implemented for ", dtype_name(dtype), " tensors"));
+  if (dtype == DType::BFloat16 && kernels::has_bfloat16()) return f(TypeTag<uint16_t>{});
+  if (is_floating(dtype)) return false;
+  throw Error(str("conv2d: not implemented for ", dtype_name(dtype), " tensors"));
 }
 
 // The three directions are each other's derivatives: every one is bilinear, and its two gradients are the
@@ -42,23 +46,26 @@ void dispatch_kernel(DType dtype, const char* op, F&& f) {
 Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dParams& p);
 Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams& p,
                    const char* name = "ConvolutionBackwardBackward0");
-Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p);
+Tensor grad_weight(const Tensor& input, const Tensor& grad, DType dtype, const Conv2dParams& p);
 
-// 16-bit floats are computed in float32, and rounded once.
-bool computed_in_float32(DType dtype) { return dtype == DType::Float16 || dtype == DType::BFloat16; }
-Tensor wide(const Tensor& tensor) { return tensor.defined() ? to(tensor, DType::Float32) : tensor; }
+// 16-bit floats are multiplied as they are where there are tiles for them, or else in float32; sums are
+// float32 and rounded once. Their weights may be float32 (Conv2dOptions::rounds_weight).
+bool is_half(DType dtype) { return dtype == DType::Float16 || dtype == DType::BFloat16; }
+Tensor wide(const Tensor& tensor) {
+  return tensor.defined() && is_half(tensor.dtype()) ? to(tensor, DType::Float32) : tensor;
+}
+Tensor wide_weight(const Tensor& weight, DType images) {
+  return is_half(images) ? to(to(weight, images), DType::Float32) : weight;
+}
 
 // The values alone: relu(conv(input, weight) + bias + residual), the parts asked for.
 // `keep`: no graph waits to change the weights.
 Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& residual,
                       bool relu, const Conv2dParams& p, bool keep) {
   const autograd::GradModeGuard no_grad(false);
-  if (computed_in_float32(input.dtype()))
-    return to(forward_values(wide(input), wide(weight), wide(bias), wide(residual), relu, p, false),
-              input.dtype());
   Tensor out = Tensor::empty_channels_last(result_sizes(p), input.dtype());
-  const Tensor plain_weight = contiguous(weight);
-  const Tensor plain_bias = bias.defined() ? contiguous(bias) : bias;
+  const Tensor plain_weight = contiguous(wide(weight));
+  const Tensor plain_bias = bias.defined() ? contiguous(wide(bias)) : bias;
   const Tensor added = residual.defined() ? in_layout(residual, true) : out;
   const Access from = input.access(), to = out.access(), more = added.access();
   // Put into the kernel's order once, unless someone else can change them unseen.
@@ -68,17 +75,25 @@ Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& b
       keep ? weight.storage().kept() : std::shared_ptr<const void>());
   kernels::KeptWeights packed = before;
   const HeavyWork heavy(p.work());
-  dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
+  const bool done = dispatch_kernel(input.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     kernels::ConvEpilogue<T> epilogue;
-    if (bias.defined()) epilogue.bias = plain_bias.data<T>();
+    if (bias.defined()) epilogue.bias = plain_bias.data<kernels::Wide<T>>();
     if (residual.defined()) epilogue.residual = reinterpret_cast<const T*>(more.data);
     epilogue.relu = relu;
-    kernels::conv2d_forward<T>(p, view_of<T>(from, input), plain_weight.data<T>(), epilogue,
-                               reinterpret_cast<T*>(to.data), keep ? &packed : nullptr);
+    const auto* values = plain_weight.data<kernels::Wide<T>>();
+    T* const result = reinterpret_cast<T*>(to.data);
+    kernels::KeptWeights* const kept = keep ? &packed : nullptr;
+    if constexpr (std::is_same_v<T, uint16_t>)
+      return kernels::conv2d_forward_bf16(p, view_of<T>(from, input), values, epilogue, result, kept);
+    else
+      return kernels::conv2d_forward<T>(p, view_of<T>(from, input), values, epilogue, result, kept), true;
   });
   if (keep && packed != before) weight.storage().keep(stamp, packed);
-  return out;
+  if (done) return out;
+  return ops::to(forward_values(wide(input), wide_weight(weight, input.dtype()), wide(bias), wide(residual),
+                                relu, p, false),
+                 input.dtype());
 }
 
 Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dParams& p) {
@@ -88,9 +103,9 @@ Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, co
   autograd::record(
       out, "ConvolutionBackward0", {input, weight, bias},
       {autograd::save_if(weight.requires_grad(), input), autograd::save_if(input.requires_grad(), weight)},
-      [p](Node& node, const Tensor& grad) -> Grads {
+      [p, dtype = weight.dtype()](Node& node, const Tensor& grad) -> Grads {
         return {node.needs(0) ? grad_source(grad, node.saved(1), p) : Tensor(),
-                node.needs(1) ? grad_weight(node.saved(0), grad, p) : Tensor(),
+                node.needs(1) ? grad_weight(node.saved(0), grad, dtype, p) : Tensor(),
                 node.needs(2) ? sum(grad, {0, 2, 3}, false) : Tensor()};
       });
   return out;
@@ -98,18 +113,21 @@ Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, co
 
 Tensor grad_source_values(const Tensor& grad, const Tensor& weight, const Conv2dParams& p) {
   const autograd::GradModeGuard no_grad(false);
-  if (computed_in_float32(grad.dtype()))
-    return to(grad_source_values(wide(grad), wide(weight), p), grad.dtype());
   Tensor out = Tensor::empty_channels_last(source_sizes(p), grad.dtype());
-  const Tensor plain_weight = contiguous(weight);
+  const Tensor plain_weight = contiguous(wide(weight));
   const Access from = grad.access(), to = out.access();
   const HeavyWork heavy(p.work());
-  dispatch_kernel(grad.dtype(), "conv2d", [&](auto tag) {
+  const bool done = dispatch_kernel(grad.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), plain_weight.data<T>(),
-                                reinterpret_cast<T*>(to.data));
+    const auto* values = plain_weight.data<kernels::Wide<T>>();
+    T* const result = reinterpret_cast<T*>(to.data);
+    if constexpr (std::is_same_v<T, uint16_t>)
+      return kernels::conv2d_grad_src_bf16(p, view_of<T>(from, grad), values, result);
+    else
+      return kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), values, result), true;
   });
-  return out;
+  if (done) return out;
+  return ops::to(grad_source_values(wide(grad), wide_weight(weight, grad.dtype()), p), grad.dtype());
 }
 
 Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams& p, const char* name) {
@@ -118,29 +136,37 @@ Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams&
   autograd::record(
       out, name, {grad, weight},
       {autograd::save_if(weight.requires_grad(), grad), autograd::save_if(grad.requires_grad(), weight)},
-      [p](Node& node, const Tensor& second) -> Grads {
+      [p, dtype = weight.dtype()](Node& node, const Tensor& second) -> Grads {
         return {node.needs(0) ? forward(second, node.saved(1), Tensor(), p) : Tensor(),
-                node.needs(1) ? grad_weight(second, node.saved(0), p) : Tensor()};
+                node.needs(1) ? grad_weight(second, node.saved(0), dtype, p) : Tensor()};
       });
   return out;
 }
 
 Tensor grad_weight_values(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
   const autograd::GradModeGuard no_grad(false);
-  if (computed_in_float32(input.dtype()))
-    return to(grad_weight_values(wide(input), wide(grad), p), input.dtype());
-  Tensor out = Tensor::empty(weight_sizes(p), input.dtype());
+  Tensor out = Tensor::empty(weight_sizes(p), is_half(input.dtype()) ? DType::Float32 : input.dtype());
   const Access from = input.access(), arrived = grad.access();
   const HeavyWork heavy(p.work());
-  dispatch_kernel(input.dtype(), "conv2d", [&](auto tag) {
+  const bool done = dispatch_kernel(input.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    kernels::conv2d_grad_weight<T>(p, view_of<T>(from, input), view_of<T>(arrived, grad), out.data<T>());
+    const ImageView<const T> src = view_of<T>(from, input), result = view_of<T>(arrived, grad);
+    auto* const values = out.data<kernels::Wide<T>>();
+    if constexpr (std::is_same_v<T, uint16_t>)
+      return kernels::conv2d_grad_weight_bf16(p, src, result, values);
+    else
+      return kernels::conv2d_grad_weight<T>(p, src, result, values), true;
   });
-  return out;
+  return done ? out : grad_weight_values(wide(input), wide(grad), p);
 }
 
-Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
+// `dtype`: of the weight.
+Tensor grad_weight(const Tensor& input, const Tensor& grad, DType dtype, const Conv2dParams& p) {
   Tensor out = grad_weight_values(input, grad, p);
+  {
+    const autograd::GradModeGuard no_grad(false);
+    out = to(out, dtype);
+  }
   if (!autograd::recording(input, grad)) return out;
   autograd::record(
       out, "ConvolutionBackwardBackward0", {input, grad},
@@ -154,7 +180,11 @@ Tensor grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& 
 
 void check_operands(const Tensor& input, const Tensor& weight, const Tensor& bias, int64_t out_channels,
                     const Conv2dOptions& o, const char* op) {
-  RUSHLIGHT_CHECK(input.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == input.dtype()), op,
+  const auto fits = [&](const Tensor& tensor) {
+    return tensor.dtype() == input.dtype() ||
+           (o.rounds_weight && input.dtype() == DType::BFloat16 && tensor.dtype() == DType::Float32);
+  };
+  RUSHLIGHT_CHECK(fits(weight) && (!bias.defined() || fits(bias)), op,
                   ": input, weight and bias must have the same dtype, got ", dtype_name(input.dtype()), ", ",
                   dtype_name(weight.dtype()), bias.defined() ? str(", ", dtype_name(bias.dtype())) : "");
   RUSHLIGHT_CHECK(o.stride_h > 0 && o.stride_w > 0, op, ": stride must be positive, got (", o.stride_h, ", ",
@@ -286,7 +316,7 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor&
   const char* const name = "ConvolutionBackward0";
   if (!bias.defined()) return grad_source(input, weight, p, name);
   const Tensor row = reshape(bias, {1, bias.size(0), 1, 1});
-  if (!computed_in_float32(input.dtype())) return add(grad_source(input, weight, p, name), row);
+  if (!is_half(input.dtype())) return add(grad_source(input, weight, p, name), row);
   return to(add(grad_source(wide(input), wide(weight), p, name), wide(row)), input.dtype());
 }
 

@@ -10,8 +10,10 @@ struct Conv2dOptions {
   int64_t pad_h = 0, pad_w = 0;
   int64_t dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;
-  bool same =
-      false;  // pad so that the output is as large as the input (stride 1 only); pad_h, pad_w are ignored
+  // Pad so that the output is as large as the input (stride 1 only); pad_h, pad_w are ignored.
+  bool same = false;
+  // A float32 weight (and bias) beside a bfloat16 input is taken, and rounded to bfloat16 where it is read.
+  bool rounds_weight = false;
 };
 
 // (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,) or undefined.

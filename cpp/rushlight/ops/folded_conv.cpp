@@ -116,12 +116,15 @@ Tensor FoldedConv::run(const Tensor& input, const ConvNorm& layers, const Tensor
   if (residual.defined() && (residual.dtype() != dtype || residual.dim() != 4 ||
                              residual.numel() != result_numel(input, layers.weight, options)))
     return {};
-  if (!refresh(layers, dtype)) return {};
+  // Rounded to bfloat16 once, where the kernel reads them.
+  if (!refresh(layers, dtype == DType::BFloat16 ? DType::Float32 : dtype)) return {};
   const Tensor weight = weight_, bias = bias_;  // as they are now, whatever another thread does meanwhile
   TracedCall call("conv2d_fused", trace::Kind::Op);
   if (call)
     for (const Tensor& tensor : {input, weight, bias, residual}) call.input(tensor);
-  Tensor out = conv2d_fused(input, weight, bias, residual, relu, options);
+  Conv2dOptions rounding = options;
+  rounding.rounds_weight = true;
+  Tensor out = conv2d_fused(input, weight, bias, residual, relu, rounding);
   if (call) call.output(out);
   return out;
 }

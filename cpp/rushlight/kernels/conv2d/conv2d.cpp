@@ -148,6 +148,97 @@ struct Phase {
   }
 };
 
+template <class T>
+ConvJob<T> forward_job(const Conv2dParams& p, ImageView<const T> src, const Wide<T>* weight,
+                       const ConvEpilogue<T>& epilogue, T* dst, KeptWeights* kept) {
+  ConvJob<T> job{src,
+                 p.in_h,
+                 p.in_w,
+                 p.group_in(),
+                 p.images,
+                 p.groups,
+                 p.stride_h,
+                 p.stride_w,
+                 {},
+                 weight,
+                 p.group_out() * p.group_in() * p.taps(),
+                 p.group_in() * p.taps(),
+                 p.taps(),
+                 epilogue,
+                 channels_last(dst, p.out_h(), p.out_w(), p.out_channels),
+                 p.out_h(),
+                 p.out_w(),
+                 p.group_out(),
+                 kept};
+  for (int64_t i = 0; i < p.kernel_h; ++i)
+    for (int64_t j = 0; j < p.kernel_w; ++j)
+      job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, i * p.kernel_w + j});
+  return dense(job);
+}
+
+// One for every residue of the pixel position modulo the stride.
+template <class T>
+std::vector<ConvJob<T>> grad_src_jobs(const Conv2dParams& p, ImageView<const T> grad_dst,
+                                      const Wide<T>* weight, T* grad_src) {
+  const ImageView<T> whole = channels_last(grad_src, p.in_h, p.in_w, p.in_channels);
+  std::vector<ConvJob<T>> jobs;
+  for (int64_t r = 0; r < std::min(p.stride_h, p.in_h); ++r)
+    for (int64_t s = 0; s < std::min(p.stride_w, p.in_w); ++s) {
+      const Phase rows(r, p.pad_h, p.kernel_h, p.dilation_h, p.stride_h);
+      const Phase cols(s, p.pad_w, p.kernel_w, p.dilation_w, p.stride_w);
+      ConvJob<T> job{grad_dst,
+                     p.out_h(),
+                     p.out_w(),
+                     p.group_out(),
+                     p.images,
+                     p.groups,
+                     1,
+                     1,
+                     {},
+                     weight,
+                     p.group_out() * p.group_in() * p.taps(),
+                     p.taps(),
+                     p.group_in() * p.taps(),
+                     {},
+                     {whole.data + r * whole.row + s * whole.col, whole.image, p.stride_h * whole.row,
+                      p.stride_w * whole.col, 1},
+                     ceil_div(p.in_h - r, p.stride_h),
+                     ceil_div(p.in_w - s, p.stride_w),
+                     p.group_in()};
+      for (size_t i = 0; i < rows.tap.size(); ++i)
+        for (size_t j = 0; j < cols.tap.size(); ++j)
+          job.taps.push_back({rows.offset[i], cols.offset[j], rows.tap[i] * p.kernel_w + cols.tap[j]});
+      jobs.push_back(job);
+    }
+  return jobs;
+}
+
+// What no tap reaches.
+void clear(const ConvJob<uint16_t>& job) {
+  for (int64_t n = 0; n < job.images; ++n)
+    for (int64_t i = 0; i < job.out_h; ++i)
+      for (int64_t j = 0; j < job.out_w; ++j)
+        std::fill_n(job.dst.data + n * job.dst.image + i * job.dst.row + j * job.dst.col,
+                    job.groups * job.outputs, uint16_t{0});
+}
+
+bool run_bf16(const Conv2dParams& p, const std::vector<ConvJob<uint16_t>>& jobs) {
+  if (p.work() == 0 || jobs.empty() || is_depthwise(jobs[0])) return false;
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
+  trace::note_kernel("conv2d_bf16_32x32_amx");
+  const FlushDenormals flush;
+  if (split_batch_fits(jobs)) return run_split_batch(jobs);
+  const auto fits = [](const ConvJob<uint16_t>& job) { return job.taps.empty() || split_conv_fits(job); };
+  if (!std::all_of(jobs.begin(), jobs.end(), fits)) return false;
+  for (const ConvJob<uint16_t>& job : jobs) {
+    if (job.taps.empty())
+      clear(job);
+    else if (!run_split_conv(job))
+      return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 template <>
@@ -186,31 +277,9 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why) {
 template <class T>
 void conv2d_forward_with(const ConvKernel<T>& kernel, const Conv2dParams& p, ImageView<const T> src,
                          const T* weight, const ConvEpilogue<T>& epilogue, T* dst, KeptWeights* kept) {
-  ConvJob<T> job{src,
-                 p.in_h,
-                 p.in_w,
-                 p.group_in(),
-                 p.images,
-                 p.groups,
-                 p.stride_h,
-                 p.stride_w,
-                 {},
-                 weight,
-                 p.group_out() * p.group_in() * p.taps(),
-                 p.group_in() * p.taps(),
-                 p.taps(),
-                 epilogue,
-                 channels_last(dst, p.out_h(), p.out_w(), p.out_channels),
-                 p.out_h(),
-                 p.out_w(),
-                 p.group_out(),
-                 kept};
-  for (int64_t i = 0; i < p.kernel_h; ++i)
-    for (int64_t j = 0; j < p.kernel_w; ++j)
-      job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, i * p.kernel_w + j});
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
-  job = dense(job);
+  const ConvJob<T> job = forward_job(p, src, weight, epilogue, dst, kept);
   if (!run_together(kernel, {job})) run_job(kernel, job);
 }
 
@@ -226,39 +295,19 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
   if (skinny(p)) return skinny_grad_src(p, grad_dst, weight, grad_src);
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
-  const ImageView<T> whole = channels_last(grad_src, p.in_h, p.in_w, p.in_channels);
-  std::vector<ConvJob<T>> jobs;
-  for (int64_t r = 0; r < std::min(p.stride_h, p.in_h); ++r)
-    for (int64_t s = 0; s < std::min(p.stride_w, p.in_w); ++s) {
-      const Phase rows(r, p.pad_h, p.kernel_h, p.dilation_h, p.stride_h);
-      const Phase cols(s, p.pad_w, p.kernel_w, p.dilation_w, p.stride_w);
-      const int64_t out_w = ceil_div(p.in_w - s, p.stride_w);
-      ConvJob<T> job{grad_dst,
-                     p.out_h(),
-                     p.out_w(),
-                     p.group_out(),
-                     p.images,
-                     p.groups,
-                     1,
-                     1,
-                     {},
-                     weight,
-                     p.group_out() * p.group_in() * p.taps(),
-                     p.taps(),
-                     p.group_in() * p.taps(),
-                     {},
-                     {whole.data + r * whole.row + s * whole.col, whole.image, p.stride_h * whole.row,
-                      p.stride_w * whole.col, 1},
-                     ceil_div(p.in_h - r, p.stride_h),
-                     out_w,
-                     p.group_in()};
-      for (size_t i = 0; i < rows.tap.size(); ++i)
-        for (size_t j = 0; j < cols.tap.size(); ++j)
-          job.taps.push_back({rows.offset[i], cols.offset[j], rows.tap[i] * p.kernel_w + cols.tap[j]});
-      jobs.push_back(job);
-    }
+  const std::vector<ConvJob<T>> jobs = grad_src_jobs(p, grad_dst, weight, grad_src);
   if (jobs.empty() || run_together(select_conv2d<T>(active_isa(), p.in_w), jobs)) return;
   for (const ConvJob<T>& job : jobs) run_job(select_conv2d<T>(active_isa(), job.out_w), job);
+}
+
+bool conv2d_forward_bf16(const Conv2dParams& p, ImageView<const uint16_t> src, const float* weight,
+                         const ConvEpilogue<uint16_t>& epilogue, uint16_t* dst, KeptWeights* kept) {
+  return has_bfloat16() && run_bf16(p, {forward_job(p, src, weight, epilogue, dst, kept)});
+}
+
+bool conv2d_grad_src_bf16(const Conv2dParams& p, ImageView<const uint16_t> grad_dst, const float* weight,
+                          uint16_t* grad_src) {
+  return has_bfloat16() && run_bf16(p, grad_src_jobs(p, grad_dst, weight, grad_src));
 }
 
 #define RUSHLIGHT_INSTANTIATE(T)                                                                             \

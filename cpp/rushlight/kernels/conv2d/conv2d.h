@@ -11,6 +11,7 @@
 #include <string>
 
 #include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/wide.h"
 
 namespace rushlight::kernels {
 
@@ -52,8 +53,8 @@ ImageView<T> channels_last(T* data, int64_t h, int64_t w, int64_t c) {
 // What becomes of the sums on their way to memory: dst = relu(sums + bias + residual), the parts asked for.
 template <class T>
 struct ConvEpilogue {
-  const T* bias = nullptr;      // one per output channel
-  const T* residual = nullptr;  // as large and as ordered as dst, apart from it
+  const Wide<T>* bias = nullptr;  // one per output channel
+  const T* residual = nullptr;    // as large and as ordered as dst, apart from it
   bool relu = false;
 };
 
@@ -73,6 +74,16 @@ void conv2d_grad_src(const Conv2dParams& params, ImageView<const T> grad_dst, co
 template <class T>
 void conv2d_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
                         T* grad_weight);
+
+// The three on bfloat16 images, with float32 weights that are rounded to bfloat16 as they are read and a
+// float32 gradient of the weight. For tiles alone: false if there are none, if they would not pay, or if they
+// met infinities or NaN; then the result is not valid.
+bool conv2d_forward_bf16(const Conv2dParams& params, ImageView<const uint16_t> src, const float* weight,
+                         const ConvEpilogue<uint16_t>& epilogue, uint16_t* dst, KeptWeights* kept = nullptr);
+bool conv2d_grad_src_bf16(const Conv2dParams& params, ImageView<const uint16_t> grad_dst, const float* weight,
+                          uint16_t* grad_src);
+bool conv2d_grad_weight_bf16(const Conv2dParams& params, ImageView<const uint16_t> src,
+                             ImageView<const uint16_t> grad_dst, float* grad_weight);
 
 // What a register-tile kernel is given: `tiles` tiles of GROUPS runs of LEN pixels each, times `columns`
 // outputs,

@@ -12,6 +12,7 @@
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/gemm/split.h"
 
 namespace rushlight::kernels {
 namespace {
@@ -172,6 +173,22 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   }
   if (p.groups == 1 && p.dilation_w == 1 && x.src_pitch == p.in_channels) sum.merged = p.kernel_w;
   sum.run(x, grad_weight);
+}
+
+bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> src,
+                             ImageView<const uint16_t> grad_dst, float* grad_weight) {
+  if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p)) return false;
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
+  trace::note_kernel("conv2d_grad_weight_bf16_amx");
+  const FlushDenormals flush;
+  const bool copy = grad_dst.channel != 1;
+  Scratch<uint16_t> pixels(copy ? p.images * p.out_h() * p.out_w() * p.out_channels : 0);
+  if (copy) {
+    copy_rows(grad_dst, p.out_h(), p.out_w(), p.out_channels, p.images, 0, p.out_h(), 0, p.out_w(),
+              p.out_channels, pixels.data());
+    grad_dst = channels_last<const uint16_t>(pixels.data(), p.out_h(), p.out_w(), p.out_channels);
+  }
+  return split_grad_weight(p, src, grad_dst, grad_weight);
 }
 
 template void conv2d_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,

@@ -24,7 +24,8 @@ bool split_grad_weight_fits(const Conv2dParams& params);
 
 // The weight gradient on AMX tiles. Returns false if the operands hold values that cannot be split; then the
 // result is not valid.
-bool split_grad_weight(const Conv2dParams& params, ImageView<const float> src,
-                       ImageView<const float> grad_dst, float* grad_weight);
+template <class T>
+bool split_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
+                       float* grad_weight);
 
 }  // namespace rushlight::kernels

@@ -49,14 +49,15 @@ struct Axis {
 };
 
 // Images as the order of positions of Note [Positions].
+template <class T>
 struct Grid {
-  ImageView<const float> view;
+  ImageView<const T> view;
   int64_t h, w;  // of an image; pixels outside are zeros
   int64_t step_h, step_w, first_row, first_col;
   int64_t lanes, rows, cols;  // positions: images side by side, rows, columns
 
   // kSplitDepth pointers from position `first` of a strip on.
-  void positions(int64_t strip, int64_t first, const float** pointers) const {
+  void positions(int64_t strip, int64_t first, const T** pointers) const {
     int64_t image = lanes == 1 ? strip : strip / rows * lanes, row = lanes == 1 ? first / cols : strip % rows;
     int64_t col = lanes == 1 ? first % cols : first / lanes, lane = first % lanes;
     for (int64_t k = 0; k < kSplitDepth; ++k) {
@@ -71,11 +72,12 @@ struct Grid {
 };
 
 // The weight gradient of one group, the channels of a pixel being contiguous.
+template <class T>
 class SplitGradWeight {
  public:
-  SplitGradWeight(const Conv2dParams& p, ImageView<const float> src, ImageView<const float> grad)
+  SplitGradWeight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad)
       : p_(p),
-        split_(split_kernel()),
+        split_(split_kernel<T>()),
         vertical_(p.kernel_h, p.dilation_h, p.stride_h),
         horizontal_(p.kernel_w, p.dilation_w, p.stride_w),
         lanes_(p.images % 32 == 0   ? 32
@@ -97,7 +99,7 @@ class SplitGradWeight {
     if (pitch_ / kSplitDepth % 2 == 0) pitch_ += kSplitDepth;  // spread over the sets of the cache
     find_phases();
     part_ = p.in_channels * pitch_;
-    strip_size_ = static_cast<int64_t>(phases_.size()) * 3 * part_;
+    strip_size_ = static_cast<int64_t>(phases_.size()) * split_.parts * part_;
     cut();
   }
 
@@ -105,7 +107,7 @@ class SplitGradWeight {
   bool run(const Conv2dParams& given, float* grad_weight) {
     const int64_t tile = p_.taps() * p_.in_channels * kSplitLanes;
     Scratch<uint16_t> source(slab_strips(slab_) * strip_size_ + kSplitLanes / 2 * pitch_);
-    Scratch<uint16_t> panels(slab_ * strip_steps_ * panels_ * kSplitStep);
+    Scratch<uint16_t> panels(slab_ * strip_steps_ * panels_ * split_.step());
     Scratch<float> sums(pieces_ * panels_ * tile);
     a_ = source.data(), b_ = panels.data(), sums_ = sums.data();
     const int64_t groups = lanes_ == 1 ? 1 : p_.images / lanes_;
@@ -142,7 +144,7 @@ class SplitGradWeight {
   // Everything is cut by the shape alone.
   void cut() {
     segments_ = lanes_ == 1 ? p_.images : p_.out_h();
-    const int64_t bytes = 2 * (strip_size_ + strip_steps_ * panels_ * kSplitStep);
+    const int64_t bytes = 2 * (strip_size_ + strip_steps_ * panels_ * split_.step());
     slab_ = ceil_div(segments_, ceil_div(segments_ * bytes, kSlabBytes));
     const int64_t ranges = ceil_div(p_.in_channels, kTaskChannels) * ceil_div(p_.out_channels, kTaskOutputs);
     const int64_t all = chunks(slab_ * strip_steps_);
@@ -169,13 +171,13 @@ class SplitGradWeight {
 
   // One phase of a strip, kPackChannels from `channel` on, as strip `place` of the slab.
   bool turn(int64_t strip, int64_t place, int64_t phase, int64_t channel) const {
-    Grid grid = source_;
+    Grid<T> grid = source_;
     grid.first_row += phases_[static_cast<size_t>(phase)].first;
     grid.first_col += phases_[static_cast<size_t>(phase)].second;
     grid.view.data += channel;
-    uint16_t* dst = a_ + place * strip_size_ + phase * 3 * part_ + channel * pitch_;
+    uint16_t* dst = a_ + place * strip_size_ + phase * split_.parts * part_ + channel * pitch_;
     const int64_t channels = std::min(kPackChannels, p_.in_channels - channel);
-    const float* pointers[kSplitDepth];
+    const T* pointers[kSplitDepth];
     bool safe = true;
     for (int64_t k = 0; k < pitch_; k += kSplitDepth) {
       grid.positions(strip, k, pointers);
@@ -187,13 +189,13 @@ class SplitGradWeight {
   // Packed panels of one chunk of `steps` steps: [panel][step].
   bool pair(int64_t first_segment, int64_t steps, int64_t chunk) const {
     const int64_t count = std::min(kChunk, steps - chunk * kChunk);
-    const float* pointers[kSplitDepth];
+    const T* pointers[kSplitDepth];
     bool safe = true;
     for (int64_t s = 0; s < count; ++s) {
       const int64_t step = chunk * kChunk + s;
       result_.positions(first_segment + step / strip_steps_, step % strip_steps_ * kSplitDepth, pointers);
-      uint16_t* dst = b_ + (chunk * kChunk * panels_ + s) * kSplitStep;
-      safe = split_.pair({pointers, p_.out_channels, dst, count * kSplitStep, 0}) && safe;
+      uint16_t* dst = b_ + (chunk * kChunk * panels_ + s) * split_.step();
+      safe = split_.pair({pointers, p_.out_channels, dst, count * split_.step(), 0}) && safe;
     }
     return safe;
   }
@@ -234,25 +236,26 @@ class SplitGradWeight {
         for (int64_t i = 0; i < kTaskChannels / 16; ++i) tiles[i] = start + i * 16 * pitch_;
         float* sums = sums_ + ((x.piece * panels_ + panel) * p_.taps() + tap) * p_.in_channels * kSplitLanes;
         for (int64_t c = 0; c < m; ++c) rows[c] = sums + (x.channel + c) * kSplitLanes;
-        split_.block({m, std::min(kSplitLanes, p_.out_channels - panel * kSplitLanes), x.steps, tiles,
-                      2 * pitch_, part_, offsets, b_ + (x.step * panels_ + panel * x.steps) * kSplitStep, 0,
-                      rows, 0, accumulate, nullptr});
+        split_.sum_block({m, std::min(kSplitLanes, p_.out_channels - panel * kSplitLanes), x.steps, tiles,
+                          2 * pitch_, part_, offsets,
+                          b_ + (x.step * panels_ + panel * x.steps) * split_.step(), 0, rows, 0, accumulate,
+                          nullptr});
       }
   }
 
   int64_t tap_offset(int64_t tap) const {
     const auto i = static_cast<size_t>(tap);
     const int64_t down = vertical_.shift[i / p_.kernel_w], right = horizontal_.shift[i % p_.kernel_w];
-    return tap_phase_[i] * 3 * part_ +
+    return tap_phase_[i] * split_.parts * part_ +
            (lanes_ == 1 ? down * source_.cols + right : down * strip_size_ + right * lanes_);
   }
 
   const Conv2dParams& p_;
-  const SplitKernel& split_;
+  const SplitKernel<T>& split_;
   const Axis vertical_, horizontal_;
   const int64_t lanes_;
   const int64_t panels_;  // of outputs
-  Grid source_, result_;
+  Grid<T> source_, result_;
   std::vector<std::pair<int64_t, int64_t>> phases_;
   std::vector<int64_t> tap_phase_;
   int64_t strip_steps_;                // of a strip of the result
@@ -275,17 +278,18 @@ bool split_grad_weight_fits(const Conv2dParams& p) {
          p.images * p.out_h() * p.out_w() >= kLeastPositions;
 }
 
-bool split_grad_weight(const Conv2dParams& p, ImageView<const float> src, ImageView<const float> grad,
+template <class T>
+bool split_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad,
                        float* grad_weight) {
   const bool merge = merge_row(p), copy = merge || src.channel != 1;
   const int64_t rows = (p.out_h() - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;
   const int64_t cols = (p.out_w() - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1;
-  Scratch<float> padded(copy ? p.images * rows * cols * p.in_channels : 0);
+  Scratch<T> padded(copy ? p.images * rows * cols * p.in_channels : 0);
   Conv2dParams seen = p;
   if (copy) {
     copy_rows(src, p.in_h, p.in_w, p.in_channels, p.images, -p.pad_h, rows, -p.pad_w, cols, p.in_channels,
               padded.data());
-    src = channels_last<const float>(padded.data(), rows, cols, p.in_channels);
+    src = channels_last<const T>(padded.data(), rows, cols, p.in_channels);
     seen.in_h = rows, seen.in_w = cols;
     seen.pad_h = seen.pad_w = seen.pad_h_end = seen.pad_w_end = 0;
   }
@@ -293,7 +297,12 @@ bool split_grad_weight(const Conv2dParams& p, ImageView<const float> src, ImageV
     src.col *= p.stride_w;
     seen.in_w = p.out_w(), seen.in_channels *= p.kernel_w, seen.kernel_w = seen.stride_w = 1;
   }
-  return SplitGradWeight(seen, src, grad).run(p, grad_weight);
+  return SplitGradWeight<T>(seen, src, grad).run(p, grad_weight);
 }
+
+template bool split_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,
+                                       float*);
+template bool split_grad_weight<uint16_t>(const Conv2dParams&, ImageView<const uint16_t>,
+                                          ImageView<const uint16_t>, float*);
 
 }  // namespace rushlight::kernels

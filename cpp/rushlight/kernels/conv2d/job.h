@@ -23,7 +23,7 @@ struct ConvJob {
   int64_t images, groups;
   int64_t step_h, step_w;
   std::vector<Tap> taps;  // by rows, then columns, both ascending
-  const T* weight;
+  const Wide<T>* weight;
   int64_t weight_group, weight_output, weight_channel;
   ConvEpilogue<T> epilogue;  // its residual belongs to dst.data
   ImageView<T> dst;

@@ -13,20 +13,23 @@ namespace {
 
 constexpr int64_t kPixels = 128;  // in a row of tiles: with the weights of a block they fit the L2 cache
 constexpr int64_t kTileRows = 16;
-constexpr int64_t kTaskPixels = 96;   // of a task, at least
-constexpr int64_t kLeastPixels = 40;  // from which packing the weights pays
+constexpr int64_t kGathered = 1 << 19;  // numbers of a row of tiles
+constexpr int64_t kTaskPixels = 96;     // of a task, at least
+constexpr int64_t kLeastPixels = 40;    // from which packing the weights pays
 
 // One job: pixels are read from padded rows, where they lie or gathered.
+template <class T>
 class SplitConv {
  public:
-  explicit SplitConv(const ConvJob<float>& job)
+  explicit SplitConv(const ConvJob<T>& job)
       : jobs_{job},
         job_(jobs_[0]),
         plan_(job, kSplitLanes, 1, kSplitLanes, true),
-        split_(split_kernel()),
-        weights_(SplitWeights::of(jobs_, split_, plan_.channels / job.channels)),
+        split_(split_kernel<T>()),
+        weights_(SplitWeights::of(jobs_, weights_kernel(split_), plan_.channels / job.channels)),
         total_(job.images * job.out_h),
-        steps_(weights_->steps(0)) {
+        steps_(weights_->steps(0)),
+        chain_(std::min(split_.chain, steps_)) {
     for (const int64_t offset : plan_.tap_offset)
       for (int64_t c = 0; c < plan_.channels; c += kSplitDepth) step_offset_.push_back(offset + c);
     safe_.store(weights_->safe());
@@ -57,7 +60,7 @@ class SplitConv {
     const int64_t row = total_ * row_part / row_parts_, end = total_ * (row_part + 1) / row_parts_;
     const Outputs outputs{group, plan_.output_blocks * output_part / output_parts_,
                           plan_.output_blocks * (output_part + 1) / output_parts_};
-    ConvTask<float> task(job_, plan_, kSplitLanes, 1, group, row, end - row);
+    ConvTask<T> task(job_, plan_, kSplitLanes, 1, group, row, end - row);
     const int64_t plane = task.buffer_size();
     // Tiles may read beyond their pixels and channels: into the next plane, or into zeros.
     const int64_t beyond = 16 * plan_.pitch + kSplitDepth, end_of_planes = split_.parts * plane;
@@ -75,12 +78,11 @@ class SplitConv {
 
   // Consecutive positions of the padded source are consecutive rows of a tile. Those between the rows of the
   // result are computed for nothing, which is less than gathering costs.
-  void multiply_in_place(ConvTask<float>& task, const uint16_t* planes, int64_t plane,
-                         const Outputs& outputs) {
+  void multiply_in_place(ConvTask<T>& task, const uint16_t* planes, int64_t plane, const Outputs& outputs) {
     const int64_t width = task.runs_in_row(), rows = task.runs() / width;
     const auto start = [&](int64_t row) { return task.src()[row * width] - task.buffer(); };
     std::vector<const uint16_t*> tiles;
-    std::vector<float*> results;
+    std::vector<T*> results;
     for (int64_t row = 0, end = 1; row < rows; row = end++) {
       while (end < rows && start(end) - start(end - 1) == plan_.row_pitch) ++end;  // of one image
       for (int64_t first = 0; first < (end - row - 1) * plan_.cols + width; first += kTileRows) {
@@ -94,30 +96,31 @@ class SplitConv {
     const auto count = static_cast<int64_t>(tiles.size());
     for (int64_t tile = 0; tile < count; tile += kPixels / kTileRows) {
       const int64_t pixels = std::min(kPixels, (count - tile) * kTileRows);
-      for (int64_t s = 0; s < steps_; s += kSplitChain)
+      for (int64_t s = 0; s < steps_; s += chain_)
         multiply({pixels, 0, 0, tiles.data() + tile, plan_.pitch * 2, plane, step_offset_.data() + s, nullptr,
                   0, results.data() + tile * kTileRows, 0, false, nullptr},
                  s, outputs);
     }
   }
 
-  void multiply_gathered(ConvTask<float>& task, const uint16_t* planes, int64_t plane,
-                         const Outputs& outputs) {
+  void multiply_gathered(ConvTask<T>& task, const uint16_t* planes, int64_t plane, const Outputs& outputs) {
     Scratch<int64_t> offsets(task.runs());
     for (int64_t i = 0; i < task.runs(); ++i) offsets[i] = task.src()[i] - task.buffer();
-    Scratch<uint16_t> gathered(kPixels * kSplitChain * kSplitStep / kSplitLanes);
-    int64_t steps[kSplitChain];
-    for (int64_t s = 0; s < kSplitChain; ++s) steps[s] = s * kSplitStep;
+    int64_t most = kPixels;
+    while (most > kSplitLanes && most / kTileRows * chain_ * split_.tile_step() > kGathered) most /= 2;
+    Scratch<uint16_t> gathered(most * chain_ * split_.step() / kSplitLanes);
+    Scratch<int64_t> steps(chain_);
+    for (int64_t s = 0; s < chain_; ++s) steps[s] = s * split_.step();
     const uint16_t* tiles[kPixels / kTileRows];
-    for (int64_t pixel = 0; pixel < task.runs(); pixel += kPixels) {
-      const int64_t pixels = std::min(kPixels, task.runs() - pixel);
-      for (int64_t s = 0; s < steps_; s += kSplitChain) {
-        const int64_t count = std::min(kSplitChain, steps_ - s);
+    for (int64_t pixel = 0; pixel < task.runs(); pixel += most) {
+      const int64_t pixels = std::min(most, task.runs() - pixel);
+      for (int64_t s = 0; s < steps_; s += chain_) {
+        const int64_t count = std::min(chain_, steps_ - s);
         split_.gather(
             {pixels, count, planes, plane, &offsets[pixel], step_offset_.data() + s, gathered.data()});
-        for (int64_t i = 0; i < kPixels / kTileRows; ++i)
-          tiles[i] = gathered.data() + i / 2 * count * kSplitStep + i % 2 * (kSplitStep / 6);
-        multiply({pixels, 0, 0, tiles, 64, kSplitStep / 3, steps, nullptr, 0, task.dst() + pixel, 0, false,
+        for (int64_t i = 0; i < most / kTileRows; ++i)
+          tiles[i] = gathered.data() + i / 2 * count * split_.step() + i % 2 * kSplitTile;
+        multiply({pixels, 0, 0, tiles, 64, kSplitPart, steps.data(), nullptr, 0, task.dst() + pixel, 0, false,
                   nullptr},
                  s, outputs);
       }
@@ -125,14 +128,15 @@ class SplitConv {
   }
 
   // Completes `x`, which tells the pixels, with the weights of a chain of steps.
-  void multiply(SplitBlock x, int64_t first_step, const Outputs& outputs) {
+  void multiply(SplitBlock<T> x, int64_t first_step, const Outputs& outputs) {
     x.column = outputs.group * job_.outputs + outputs.first * kSplitLanes;
     x.n = std::min(job_.outputs, outputs.last * kSplitLanes) - outputs.first * kSplitLanes;
-    x.steps = std::min(kSplitChain, steps_ - first_step);
-    x.b = weights_->panel(0, outputs.group * plan_.output_blocks + outputs.first) + first_step * kSplitStep;
+    x.steps = std::min(chain_, steps_ - first_step);
+    x.b =
+        weights_->panel(0, outputs.group * plan_.output_blocks + outputs.first) + first_step * split_.step();
     x.b_panel = weights_->panel_size(0);
     x.accumulate = first_step > 0;
-    const ConvEpilogue<float>& epilogue = job_.epilogue;
+    const ConvEpilogue<T>& epilogue = job_.epilogue;
     if (first_step == 0 && epilogue.bias != nullptr) x.bias = epilogue.bias + x.column;
     if (first_step + x.steps == steps_) {
       x.residual = epilogue.residual, x.c_start = job_.dst.data;
@@ -141,12 +145,12 @@ class SplitConv {
     split_.block(x);
   }
 
-  const std::vector<ConvJob<float>> jobs_;
-  const ConvJob<float>& job_;
-  const ConvPlan<float> plan_;
-  const SplitKernel& split_;
+  const std::vector<ConvJob<T>> jobs_;
+  const ConvJob<T>& job_;
+  const ConvPlan<T> plan_;
+  const SplitKernel<T>& split_;
   const std::shared_ptr<const SplitWeights> weights_;
-  const int64_t total_, steps_;
+  const int64_t total_, steps_, chain_;
   int64_t row_parts_ = 1, output_parts_ = 1;
   std::vector<int64_t> step_offset_;
   std::atomic<bool> safe_{true};
@@ -154,7 +158,8 @@ class SplitConv {
 
 }  // namespace
 
-bool split_conv_fits(const ConvJob<float>& job) {
+template <class T>
+bool split_conv_fits(const ConvJob<T>& job) {
   const auto taps = static_cast<int64_t>(job.taps.size());
   const int64_t depth = taps * job.channels;
   const bool whole_steps = job.channels >= 24 || (job.channels >= 12 && depth >= 96);
@@ -165,12 +170,20 @@ bool split_conv_fits(const ConvJob<float>& job) {
          job.taps[run].col == job.taps[run - 1].col + 1)
     ++run;
   const bool whole_rows =
-      job.groups == 1 && static_cast<int64_t>(run) * job.channels >= 16 && split_parts() < 3;
+      job.groups == 1 && static_cast<int64_t>(run) * job.channels >= 16 && split_kernel<T>().parts < 3;
   return (whole_steps || whole_rows) && job.outputs >= 24 &&
          job.images * job.out_h * job.out_w >= kLeastPixels &&
          taps * job.outputs >= 128 * job.step_h * job.step_w;
 }
 
-bool run_split_conv(const ConvJob<float>& job) { return SplitConv(job).run(); }
+template <class T>
+bool run_split_conv(const ConvJob<T>& job) {
+  return SplitConv<T>(job).run();
+}
+
+template bool split_conv_fits<float>(const ConvJob<float>&);
+template bool split_conv_fits<uint16_t>(const ConvJob<uint16_t>&);
+template bool run_split_conv<float>(const ConvJob<float>&);
+template bool run_split_conv<uint16_t>(const ConvJob<uint16_t>&);
 
 }  // namespace rushlight::kernels

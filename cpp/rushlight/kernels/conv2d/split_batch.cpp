@@ -22,18 +22,19 @@ constexpr int64_t kLeastTaps = 3;     // with fewer the time goes into the resul
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+template <class T>
 class SplitBatch {
  public:
-  explicit SplitBatch(const std::vector<ConvJob<float>>& jobs)
+  explicit SplitBatch(const std::vector<ConvJob<T>>& jobs)
       : jobs_(jobs),
         first_(jobs[0]),
-        split_(split_kernel()),
-        weights_(SplitWeights::of(jobs, split_, 1)),
+        split_(split_kernel<T>()),
+        weights_(SplitWeights::of(jobs, weights_kernel(split_), 1)),
         channel_steps_(split_steps(first_.channels)),
         blocks_(ceil_div(first_.outputs, kSplitLanes)),
         safe_(weights_->safe()) {
     measure();
-    pixel_ = channel_steps_ * kSplitTileStep;
+    pixel_ = channel_steps_ * split_.tile_step();
     row_ = cols_ * pixel_;
     const int64_t batches = first_.images / kImages * first_.groups;
     while (row_parts_ * batches < kTasks && rows_ >= 2 * row_parts_ * kTaskRows) row_parts_ *= 2;
@@ -55,7 +56,7 @@ class SplitBatch {
   void measure() {
     bool any = false;
     int64_t last_row = 0;
-    for (const ConvJob<float>& job : jobs_) {
+    for (const ConvJob<T>& job : jobs_) {
       rows_ = std::max(rows_, job.out_h);
       for (const Tap& tap : job.taps) {
         first_row_ = any ? std::min(first_row_, tap.row) : tap.row;
@@ -65,7 +66,7 @@ class SplitBatch {
       }
     }
     slots_ = last_row - first_row_ + 1;
-    for (const ConvJob<float>& job : jobs_)
+    for (const ConvJob<T>& job : jobs_)
       for (const Tap& tap : job.taps)
         cols_ = std::max(cols_, (job.out_w - 1) * job.step_w + tap.col - first_col_ + 1);
   }
@@ -93,9 +94,9 @@ class SplitBatch {
 
   // [column][step of channels][part][image][channel]
   bool pack_row(int64_t group, int64_t batch, int64_t row, uint16_t* dst) const {
-    const ImageView<const float>& src = first_.src;
-    const float* start = src.data + batch * kImages * src.image + row * src.row + group * first_.channels;
-    const float* pointers[kImages];
+    const ImageView<const T>& src = first_.src;
+    const T* start = src.data + batch * kImages * src.image + row * src.row + group * first_.channels;
+    const T* pointers[kImages];
     bool safe = true;
     for (int64_t col = 0; col < cols_; ++col, dst += pixel_) {
       const int64_t from = col + first_col_;
@@ -110,7 +111,7 @@ class SplitBatch {
   // One row of results of a job.
   void multiply_row(size_t index, int64_t group, int64_t batch, int64_t row, const uint16_t* ring,
                     int64_t first_block, int64_t last_block) {
-    const ConvJob<float>& job = jobs_[index];
+    const ConvJob<T>& job = jobs_[index];
     Scratch<int64_t> offsets(weights_->steps(index));
     int64_t steps = 0, skipped = 0;
     for (const Tap& tap : job.taps) {
@@ -120,32 +121,33 @@ class SplitBatch {
         continue;
       }
       const int64_t start = from % slots_ * row_ + (tap.col - first_col_) * pixel_;
-      for (int64_t c = 0; c < channel_steps_; ++c) offsets[steps++] = start + c * kSplitTileStep;
+      for (int64_t c = 0; c < channel_steps_; ++c) offsets[steps++] = start + c * split_.tile_step();
     }
     Scratch<const uint16_t*> tiles(job.out_w);
-    Scratch<float*> results(job.out_w * kImages);
+    Scratch<T*> results(job.out_w * kImages);
     for (int64_t x = 0; x < job.out_w; ++x) {
       tiles[x] = ring + x * job.step_w * pixel_;
-      float* pixel = job.dst.data + batch * kImages * job.dst.image + row * job.dst.row + x * job.dst.col;
+      T* pixel = job.dst.data + batch * kImages * job.dst.image + row * job.dst.row + x * job.dst.col;
       for (int64_t i = 0; i < kImages; ++i) results[x * kImages + i] = pixel + i * job.dst.image;
     }
     const int64_t column = group * job.outputs + first_block * kSplitLanes;
-    const float* bias = job.epilogue.bias == nullptr ? nullptr : job.epilogue.bias + column;
-    const uint16_t* panels = weights_->panel(index, group * blocks_ + first_block) + skipped * kSplitStep;
-    for (int64_t s = 0; s == 0 || s < steps; s += kSplitChain) {
-      const bool last = s + kSplitChain >= steps;
+    const Wide<T>* bias = job.epilogue.bias == nullptr ? nullptr : job.epilogue.bias + column;
+    const uint16_t* panels = weights_->panel(index, group * blocks_ + first_block) + skipped * split_.step();
+    const int64_t chain = std::min(split_.chain, std::max<int64_t>(1, steps));
+    for (int64_t s = 0; s == 0 || s < steps; s += chain) {
+      const bool last = s + chain >= steps;
       split_.block({job.out_w * kImages,
                     std::min(job.outputs, last_block * kSplitLanes) - first_block * kSplitLanes,
-                    std::min(kSplitChain, steps - s), tiles.data(), 64, kSplitTileStep / 3,
-                    offsets.data() + s, panels + s * kSplitStep, weights_->panel_size(index), results.data(),
-                    column, s > 0, s == 0 ? bias : nullptr, last ? job.epilogue.residual : nullptr,
-                    job.dst.data, last && job.epilogue.relu});
+                    std::min(chain, steps - s), tiles.data(), 64, kSplitTile, offsets.data() + s,
+                    panels + s * split_.step(), weights_->panel_size(index), results.data(), column, s > 0,
+                    s == 0 ? bias : nullptr, last ? job.epilogue.residual : nullptr, job.dst.data,
+                    last && job.epilogue.relu});
     }
   }
 
-  const std::vector<ConvJob<float>>& jobs_;
-  const ConvJob<float>& first_;  // for what they share
-  const SplitKernel& split_;
+  const std::vector<ConvJob<T>>& jobs_;
+  const ConvJob<T>& first_;  // for what they share
+  const SplitKernel<T>& split_;
   const std::shared_ptr<const SplitWeights> weights_;
   const int64_t channel_steps_, blocks_;
   int64_t rows_ = 0, first_row_ = 0, slots_ = 1, first_col_ = 0, cols_ = 1;
@@ -156,15 +158,24 @@ class SplitBatch {
 
 }  // namespace
 
-bool split_batch_fits(const std::vector<ConvJob<float>>& jobs) {
-  const ConvJob<float>& job = jobs[0];
+template <class T>
+bool split_batch_fits(const std::vector<ConvJob<T>>& jobs) {
+  const ConvJob<T>& job = jobs[0];
   int64_t taps = 0;
-  for (const ConvJob<float>& other : jobs) taps += static_cast<int64_t>(other.taps.size());
+  for (const ConvJob<T>& other : jobs) taps += static_cast<int64_t>(other.taps.size());
   return job.images > 0 && job.images % kImages == 0 && job.src.channel == 1 && job.channels >= 16 &&
          job.outputs >= 16 && taps >= kLeastTaps &&
          taps * job.outputs >= kLeastReuse * job.step_h * job.step_w;
 }
 
-bool run_split_batch(const std::vector<ConvJob<float>>& jobs) { return SplitBatch(jobs).run(); }
+template <class T>
+bool run_split_batch(const std::vector<ConvJob<T>>& jobs) {
+  return SplitBatch<T>(jobs).run();
+}
+
+template bool split_batch_fits<float>(const std::vector<ConvJob<float>>&);
+template bool split_batch_fits<uint16_t>(const std::vector<ConvJob<uint16_t>>&);
+template bool run_split_batch<float>(const std::vector<ConvJob<float>>&);
+template bool run_split_batch<uint16_t>(const std::vector<ConvJob<uint16_t>>&);
 
 }  // namespace rushlight::kernels

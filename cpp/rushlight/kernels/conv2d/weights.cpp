@@ -11,14 +11,16 @@
 namespace rushlight::kernels {
 namespace {
 
-int64_t blocks_of(const ConvJob<float>& job) {
+template <class T>
+int64_t blocks_of(const ConvJob<T>& job) {
   return job.groups * ((job.outputs + kSplitLanes - 1) / kSplitLanes);
 }
 
 // Steps of each job's panels, summed up, times `blocks`.
-std::vector<int64_t> first_steps(const std::vector<ConvJob<float>>& jobs, int64_t run, int64_t blocks) {
+template <class T>
+std::vector<int64_t> first_steps(const std::vector<ConvJob<T>>& jobs, int64_t run, int64_t blocks) {
   std::vector<int64_t> first{0};
-  for (const ConvJob<float>& job : jobs) {
+  for (const ConvJob<T>& job : jobs) {
     const int64_t runs = static_cast<int64_t>(job.taps.size()) / run;
     first.push_back(first.back() + blocks * runs * split_steps(run * job.channels));
   }
@@ -26,8 +28,10 @@ std::vector<int64_t> first_steps(const std::vector<ConvJob<float>>& jobs, int64_
 }
 
 // Equal for jobs whose weights have the same panels, as long as the weights do not change.
-std::vector<int64_t> key_of(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run) {
-  const ConvJob<float>& job = jobs[0];
+template <class T>
+std::vector<int64_t> key_of(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split,
+                            int64_t run) {
+  const ConvJob<T>& job = jobs[0];
   std::vector<int64_t> key{reinterpret_cast<intptr_t>(job.weight),
                            reinterpret_cast<intptr_t>(&split),
                            run,
@@ -37,7 +41,7 @@ std::vector<int64_t> key_of(const std::vector<ConvJob<float>>& jobs, const Split
                            job.weight_group,
                            job.weight_output,
                            job.weight_channel};
-  for (const ConvJob<float>& other : jobs) {
+  for (const ConvJob<T>& other : jobs) {
     key.push_back(static_cast<int64_t>(other.taps.size()));
     for (const Tap& tap : other.taps) key.push_back(tap.weight);
   }
@@ -49,8 +53,8 @@ std::vector<int64_t> key_of(const std::vector<ConvJob<float>>& jobs, const Split
 // Where all taps of the kernel are wanted, in their
 // order or backwards, they are read as they lie in memory: next to each other.
 template <class T>
-void pack_outputs(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* weight, int64_t lanes,
-                  int64_t width, T* packed) {
+void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
+                  int64_t lanes, int64_t width, Wide<T>* packed) {
   const auto taps = static_cast<int64_t>(job.taps.size());
   bool forwards = true, backwards = true;
   for (int64_t t = 0; t < taps; ++t) {
@@ -74,10 +78,11 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* wei
 
 void SplitWeights::Free::operator()(uint16_t* memory) const { std::free(memory); }
 
+template <class T>
 struct SplitWeights::Packing {
   const SplitWeights& weights;
-  const std::vector<ConvJob<float>>& jobs;
-  const SplitKernel& split;
+  const std::vector<ConvJob<T>>& jobs;
+  const SplitKernel<float>& split;
   const int64_t run;
 
   uint16_t* panel(size_t job, int64_t block) const {
@@ -91,7 +96,7 @@ struct SplitWeights::Packing {
   // to [channel][tap][output] for a step's channels at a time, which stay in the L1 cache while all jobs take
   // theirs.
   bool pack_taps(int64_t block) const {
-    const ConvJob<float>& job = jobs[0];
+    const ConvJob<T>& job = jobs[0];
     const GemmKernel<float>& gemm = select_gemm<float>(Isa::Avx512);
     const int64_t per_group = weights.blocks_ / job.groups, first = block % per_group * kSplitLanes;
     const int64_t lanes = std::min(kSplitLanes, job.outputs - first);
@@ -112,14 +117,14 @@ struct SplitWeights::Packing {
           for (int64_t i = 0; i < kSplitDepth; ++i)
             rows[i] = i < channels ? &turned[(i * taps + jobs[j].taps[t].weight) * kSplitLanes] : nullptr;
           const int64_t step = static_cast<int64_t>(t) * split_steps(job.channels) + c / kSplitDepth;
-          safe = split.pair({rows, kSplitLanes, panel(j, block) + step * kSplitStep, 0, 0}) && safe;
+          safe = split.pair({rows, kSplitLanes, panel(j, block) + step * split.step(), 0, 0}) && safe;
         }
     }
     return safe;
   }
 
   bool pack_runs(int64_t block) const {
-    const ConvJob<float>& job = jobs[0];
+    const ConvJob<T>& job = jobs[0];
     const auto taps = static_cast<int64_t>(job.taps.size());
     const int64_t per_group = weights.blocks_ / job.groups, first = block % per_group * kSplitLanes;
     const float* weight = job.weight + block / per_group * job.weight_group + first * job.weight_output;
@@ -129,7 +134,7 @@ struct SplitWeights::Packing {
     const int64_t depth = run * job.channels;
     uint16_t* dst = panel(0, block);
     bool safe = true;
-    for (int64_t i = 0; i < taps / run; ++i, dst += split_steps(depth) * kSplitStep)
+    for (int64_t i = 0; i < taps / run; ++i, dst += split_steps(depth) * split.step())
       safe = split.pack_columns(
                  {kSplitLanes, depth, plain.data() + i * depth * kSplitLanes, 1, kSplitLanes, dst}) &&
              safe;
@@ -137,9 +142,13 @@ struct SplitWeights::Packing {
   }
 };
 
-SplitWeights::SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run)
-    : key_(key_of(jobs, split, run)), blocks_(blocks_of(jobs[0])), first_(first_steps(jobs, run, blocks_)) {
-  const int64_t numbers = first_.back() * kSplitStep;
+template <class T>
+SplitWeights::SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run)
+    : key_(key_of(jobs, split, run)),
+      step_(split.step()),
+      blocks_(blocks_of(jobs[0])),
+      first_(first_steps(jobs, run, blocks_)) {
+  const int64_t numbers = first_.back() * step_;
   if (jobs[0].kept == nullptr) {
     panels_ = scratch_.emplace(numbers).data();
   } else {
@@ -148,7 +157,7 @@ SplitWeights::SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitK
     if (owned_ == nullptr) throw std::bad_alloc();
     panels_ = owned_.get();
   }
-  const Packing packing{*this, jobs, split, run};
+  const Packing<T> packing{*this, jobs, split, run};
   std::atomic<bool> safe{true};
   parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -157,8 +166,9 @@ SplitWeights::SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitK
   safe_ = safe.load();
 }
 
-std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<float>>& jobs,
-                                                     const SplitKernel& split, int64_t run) {
+template <class T>
+std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<T>>& jobs,
+                                                     const SplitKernel<float>& split, int64_t run) {
   KeptWeights* kept = jobs[0].kept;
   if (kept != nullptr && *kept != nullptr && (*kept)->key_ == key_of(jobs, split, run)) return *kept;
   auto made = std::make_shared<const SplitWeights>(jobs, split, run);
@@ -170,5 +180,9 @@ template void pack_outputs<float>(const ConvJob<float>&, const GemmKernel<float>
                                   int64_t, float*);
 template void pack_outputs<double>(const ConvJob<double>&, const GemmKernel<double>&, const double*, int64_t,
                                    int64_t, double*);
+template std::shared_ptr<const SplitWeights> SplitWeights::of<float>(const std::vector<ConvJob<float>>&,
+                                                                     const SplitKernel<float>&, int64_t);
+template std::shared_ptr<const SplitWeights> SplitWeights::of<uint16_t>(const std::vector<ConvJob<uint16_t>>&,
+                                                                        const SplitKernel<float>&, int64_t);
 
 }  // namespace rushlight::kernels

@@ -14,36 +14,40 @@ namespace rushlight::kernels {
 
 // Packs `lanes` outputs of a job to [tap][channel][width]; `weight` is where they begin.
 template <class T>
-void pack_outputs(const ConvJob<T>& job, const GemmKernel<T>& gemm, const T* weight, int64_t lanes,
-                  int64_t width, T* packed);
+void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
+                  int64_t lanes, int64_t width, Wide<T>* packed);
 
 // The weights of jobs on the same kernel as panels of split numbers.
 class SplitWeights {
  public:
   // `run`: how many taps follow each other without a gap, their channels sharing steps; above 1 for a single
   // job only. Taken from jobs[0].kept if they are there, and left there.
-  static std::shared_ptr<const SplitWeights> of(const std::vector<ConvJob<float>>& jobs,
-                                                const SplitKernel& split, int64_t run);
-  SplitWeights(const std::vector<ConvJob<float>>& jobs, const SplitKernel& split, int64_t run);
+  template <class T>
+  static std::shared_ptr<const SplitWeights> of(const std::vector<ConvJob<T>>& jobs,
+                                                const SplitKernel<float>& split, int64_t run);
+  template <class T>
+  SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run);
 
   // Whether all of them can be split.
   bool safe() const { return safe_; }
   // Steps of a panel of a job.
   int64_t steps(size_t job) const { return (first_[job + 1] - first_[job]) / blocks_; }
   // Numbers between panels.
-  int64_t panel_size(size_t job) const { return steps(job) * kSplitStep; }
+  int64_t panel_size(size_t job) const { return steps(job) * step_; }
   // Panel number `block` of outputs, counting through all groups.
   const uint16_t* panel(size_t job, int64_t block) const {
-    return panels_ + first_[job] * kSplitStep + block * panel_size(job);
+    return panels_ + first_[job] * step_ + block * panel_size(job);
   }
 
  private:
+  template <class T>
   struct Packing;  // what is needed while they are made
   struct Free {
     void operator()(uint16_t* memory) const;
   };
 
   std::vector<int64_t> key_;    // what they were made from and for
+  int64_t step_;                // numbers in a step
   int64_t blocks_;              // of kSplitLanes outputs, in all groups
   std::vector<int64_t> first_;  // step of each job
   // Kept ones outlive this thread's scratch memory.

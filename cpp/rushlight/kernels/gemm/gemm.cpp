@@ -203,7 +203,7 @@ void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
   if constexpr (std::is_same_v<T, float>)
     if (kernel.split) {
       if (std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
-        return run_split(split_kernel(), select_gemm<float>(Isa::Avx512), x);
+        return run_split(split_kernel<float>(), select_gemm<float>(Isa::Avx512), x);
       trace::note_refused("tiles: too small");
     }
   run_packed(kernel, x);

@@ -54,8 +54,7 @@ struct Range {
   }
 };
 
-constexpr int64_t kPart = kSplitLanes * kSplitDepth;  // one part of a step: two tiles
-constexpr int64_t kTile = kPart / 2;
+constexpr int64_t kPart = kSplitPart, kTile = kSplitTile;
 
 // To places `apart` numbers from each other, of any alignment.
 template <int kParts>
@@ -129,6 +128,14 @@ inline F32 load_channels(const float* p, int64_t first, int64_t n) {
   return p == nullptr ? F32(0.0f) : load_n(p + first, n);
 }
 
+// Results in memory.
+inline F32 load_values(const float* p, int64_t n) { return load_n(p, n); }
+inline F32 load_values(const uint16_t* p, int64_t n) { return load_bf16(p, n); }
+inline void store_values(float* p, F32 v, int64_t n) { store_n(p, v, n); }
+inline void store_values(uint16_t* p, F32 v, int64_t n) {
+  store_halves(p, (__m256i)_mm512_cvtneps_pbh(v.r), n);
+}
+
 inline int64_t at_most_32(int64_t n) { return n < 32 ? n : 32; }
 
 // Where a pair of tiles of A is.
@@ -157,9 +164,9 @@ inline void multiply() {
 }
 
 // kTwo: two tiles of rows, else one.
-template <bool kTwo>
-inline void multiply_small_parts(const SplitBlock& x, const TilePair& a, const uint16_t* b) {
-  for (int64_t s = 0; s < x.steps; ++s, b += kSplitStep) {
+template <bool kTwo, class T>
+inline void multiply_small_parts(const SplitBlock<T>& x, const TilePair& a, const uint16_t* b) {
+  for (int64_t s = 0; s < x.steps; ++s, b += 3 * kPart) {
     const int64_t hi = x.a_step[s];
     load_b(b, 0);
     load_a<kTwo>(a, hi + 2 * x.a_part, x.a_row);
@@ -175,15 +182,15 @@ inline void multiply_small_parts(const SplitBlock& x, const TilePair& a, const u
   }
 }
 
-template <int kParts, bool kTwo>
-inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16_t* b, Block& sums) {
+template <int kParts, bool kTwo, class T>
+inline void multiply_panels(const SplitBlock<T>& x, const TilePair& a, const uint16_t* b, Block& sums) {
   _tile_zero(0);
   _tile_zero(1);
   if constexpr (kTwo) _tile_zero(2);
   if constexpr (kTwo) _tile_zero(3);
   // Small products meet small sums, where less of them is rounded away: half the error of one pass.
   if constexpr (kParts > 2) multiply_small_parts<kTwo>(x, a, b);
-  for (int64_t s = 0; s < x.steps; ++s, b += kSplitStep) {
+  for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPart) {
     const int64_t hi = x.a_step[s];
     load_b(b, 0);
     if constexpr (kParts == 2) {
@@ -204,11 +211,11 @@ inline void multiply_panels(const SplitBlock& x, const TilePair& a, const uint16
 }
 
 template <int kParts>
-bool split_pack_rows(const SplitPanel& x) {
+bool split_pack_rows(const SplitPanel<float>& x) {
   Range range;
   alignas(64) Block rows;
   for (int64_t k = 0; k < x.k; k += 32) {
-    uint16_t* dst = x.dst + k / 32 * kSplitStep;
+    uint16_t* dst = x.dst + k / 32 * kParts * kPart;
     gather_block(rows, x.src + k * x.k_stride, x.lanes, at_most_32(x.k - k), x.lane_stride, x.k_stride);
     for (int64_t i = 0; i < 32; ++i) {
       const __m512 low = _mm512_load_ps(rows[i]), high = _mm512_load_ps(rows[i] + 16);
@@ -221,11 +228,11 @@ bool split_pack_rows(const SplitPanel& x) {
 }
 
 template <int kParts>
-bool split_pack_columns(const SplitPanel& x) {
+bool split_pack_columns(const SplitPanel<float>& x) {
   Pairs<kParts> pairs;
   alignas(64) Block rows;
   for (int64_t k = 0; k < x.k; k += 32) {
-    uint16_t* dst = x.dst + k / 32 * kSplitStep;
+    uint16_t* dst = x.dst + k / 32 * kParts * kPart;
     gather_block(rows, x.src + k * x.k_stride, at_most_32(x.k - k), x.lanes, x.k_stride, x.lane_stride);
     for (int64_t pair = 0; pair < 16; ++pair)
       for (int64_t tile = 0; tile < 2; ++tile)
@@ -256,9 +263,9 @@ bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* plan
 template <int kParts>
 void split_gather(const SplitGather& x) {
   for (int64_t first = 0; first < x.rows; first += 32) {
-    uint16_t* dst = x.dst + first / 32 * x.steps * kSplitStep;
+    uint16_t* dst = x.dst + first / 32 * x.steps * kParts * kPart;
     const int64_t rows = at_most_32(x.rows - first);
-    for (int64_t s = 0; s < x.steps; ++s, dst += kSplitStep)
+    for (int64_t s = 0; s < x.steps; ++s, dst += kParts * kPart)
       for (int64_t r = 0; r < rows; ++r) {
         const uint16_t* src = x.planes + x.row_offset[first + r] + x.step_offset[s];
         Parts<kParts> parts;
@@ -271,10 +278,10 @@ void split_gather(const SplitGather& x) {
 }
 
 template <int kParts>
-bool split_tile(const SplitPositions& x) {
+bool split_tile(const SplitPositions<float>& x) {
   Range range;
   for (int64_t c = 0; c < x.channels; c += 32) {
-    uint16_t* dst = x.dst + c / 32 * kSplitTileStep;
+    uint16_t* dst = x.dst + c / 32 * kParts * kTile;
     const int64_t n = x.channels - c;
     for (int64_t i = 0; i < 16; ++i, dst += 32) {
       const __m512 low = load_channels(x.src[i], c, n).r;
@@ -288,7 +295,7 @@ bool split_tile(const SplitPositions& x) {
 }
 
 template <int kParts>
-bool split_turn(const SplitPositions& x) {
+bool split_turn(const SplitPositions<float>& x) {
   Range range;
   for (int64_t c = 0; c < x.channels; c += 16) {
     const int64_t n = x.channels - c;
@@ -309,7 +316,7 @@ bool split_turn(const SplitPositions& x) {
 }
 
 template <int kParts>
-bool split_pair(const SplitPositions& x) {
+bool split_pair(const SplitPositions<float>& x) {
   Pairs<kParts> pairs;
   for (int64_t c = 0; c < x.channels; c += 16) {
     uint16_t* dst = x.dst + c / 32 * x.pitch + c % 32 / 16 * kTile;
@@ -322,8 +329,8 @@ bool split_pair(const SplitPositions& x) {
   return pairs.safe();
 }
 
-template <int kParts>
-void split_block(const SplitBlock& x) {
+template <int kParts, class T>
+void split_block(const SplitBlock<T>& x) {
   configure_tiles();
   alignas(64) Block sums;
   for (int64_t j = 0; j < x.n; j += 32) {
@@ -338,14 +345,14 @@ void split_block(const SplitBlock& x) {
       const int64_t rows = at_most_32(x.m - i);
       for (int64_t r = 0; r < rows; ++r) {
         if (x.c_rows[i + r] == nullptr) continue;
-        float* c = x.c_rows[i + r] + x.column + j;
+        T* c = x.c_rows[i + r] + x.column + j;
         for (int64_t v = 0; v < columns; v += 16) {
           F32 sum = F32::load(sums[r] + v);
-          if (x.accumulate) sum = load_n(c + v, columns - v) + sum;
+          if (x.accumulate) sum = load_values(c + v, columns - v) + sum;
           if (x.bias != nullptr) sum = sum + load_n(x.bias + j + v, columns - v);
-          if (x.residual != nullptr) sum = sum + load_n(x.residual + (c + v - x.c_start), columns - v);
+          if (x.residual != nullptr) sum = sum + load_values(x.residual + (c + v - x.c_start), columns - v);
           if (x.relu) sum = max(F32(0.0f), sum);  // keeps NaN
-          store_n(c + v, sum, columns - v);
+          store_values(c + v, sum, columns - v);
         }
       }
     }
@@ -357,20 +364,21 @@ void split_block(const SplitBlock& x) {
 
 // clang-format off
 #define RUSHLIGHT_SPLIT_FUNCTIONS(parts)                                                        \
-  bool split_pack_rows_##parts(const SplitPanel& x) { return split_pack_rows<parts>(x); }       \
-  bool split_pack_columns_##parts(const SplitPanel& x) { return split_pack_columns<parts>(x); } \
+  bool split_pack_rows_##parts(const SplitPanel<float>& x) { return split_pack_rows<parts>(x); }       \
+  bool split_pack_columns_##parts(const SplitPanel<float>& x) { return split_pack_columns<parts>(x); } \
   bool split_planes_##parts(const float* src, int64_t count, int64_t plane, uint16_t* planes) { \
     return split_planes<parts>(src, count, plane, planes);                                      \
   }                                                                                             \
   void split_gather_##parts(const SplitGather& x) { split_gather<parts>(x); }                   \
-  bool split_tile_##parts(const SplitPositions& x) { return split_tile<parts>(x); }             \
-  bool split_turn_##parts(const SplitPositions& x) { return split_turn<parts>(x); }             \
-  bool split_pair_##parts(const SplitPositions& x) { return split_pair<parts>(x); }             \
-  void split_block_##parts(const SplitBlock& x) { split_block<parts>(x); }
+  bool split_tile_##parts(const SplitPositions<float>& x) { return split_tile<parts>(x); }             \
+  bool split_turn_##parts(const SplitPositions<float>& x) { return split_turn<parts>(x); }             \
+  bool split_pair_##parts(const SplitPositions<float>& x) { return split_pair<parts>(x); }             \
+  void split_block_##parts(const SplitBlock<float>& x) { split_block<parts>(x); }
 // clang-format on
 RUSHLIGHT_SPLIT_FUNCTIONS(1)
 RUSHLIGHT_SPLIT_FUNCTIONS(2)
 RUSHLIGHT_SPLIT_FUNCTIONS(3)
 #undef RUSHLIGHT_SPLIT_FUNCTIONS
+void split_block_bf16(const SplitBlock<uint16_t>& x) { split_block<1>(x); }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

@@ -16,6 +16,8 @@ namespace {
    128,                                             \
    512,                                             \
    2048,                                            \
+   24,                                              \
+   RUSHLIGHT_AMX(&amx::split_block_##parts),        \
    RUSHLIGHT_AMX(&amx::split_block_##parts),        \
    RUSHLIGHT_AMX(&amx::split_pack_rows_##parts),    \
    RUSHLIGHT_AMX(&amx::split_pack_columns_##parts), \
@@ -24,9 +26,24 @@ namespace {
    RUSHLIGHT_AMX(&amx::split_turn_##parts),         \
    RUSHLIGHT_AMX(&amx::split_tile_##parts),         \
    RUSHLIGHT_AMX(&amx::split_pair_##parts)}
-const SplitKernel kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLIT_KERNEL(2),
-                                RUSHLIGHT_SPLIT_KERNEL(3)};
+const SplitKernel<float> kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLIT_KERNEL(2),
+                                       RUSHLIGHT_SPLIT_KERNEL(3)};
 #undef RUSHLIGHT_SPLIT_KERNEL
+// Results are rounded once: one block sums all of k.
+const SplitKernel<uint16_t> kNarrowKernel{1,
+                                          128,
+                                          4096,
+                                          2048,
+                                          INT64_MAX,
+                                          RUSHLIGHT_AMX(&amx::split_block_bf16),
+                                          RUSHLIGHT_AMX(&amx::split_block_1),
+                                          RUSHLIGHT_AMX(&amx::split_pack_rows_bf16),
+                                          RUSHLIGHT_AMX(&amx::split_pack_columns_bf16),
+                                          RUSHLIGHT_AMX(&amx::split_planes_bf16),
+                                          RUSHLIGHT_AMX(&amx::split_gather_1),
+                                          RUSHLIGHT_AMX(&amx::split_turn_bf16),
+                                          RUSHLIGHT_AMX(&amx::split_tile_bf16),
+                                          RUSHLIGHT_AMX(&amx::split_pair_bf16)};
 
 std::atomic<int> parts_in_use{3};
 
@@ -38,7 +55,7 @@ int64_t panels_of(int64_t lanes) { return (lanes + kSplitLanes - 1) / kSplitLane
 
 // One block of C, all of whose A and B are packed at once.
 struct Block {
-  const SplitKernel& split;
+  const SplitKernel<float>& split;
   const GemmKernel<float>& fallback;
   GemmArgs<float> x;
   uint16_t* a;
@@ -46,14 +63,14 @@ struct Block {
   int64_t panel;                             // numbers in a packed panel
   Scratch<uint8_t> safe_rows, safe_columns;  // by panel
 
-  Block(const SplitKernel& kernel, const GemmKernel<float>& other, const GemmArgs<float>& args, uint16_t* a_,
-        uint16_t* b_)
+  Block(const SplitKernel<float>& kernel, const GemmKernel<float>& other, const GemmArgs<float>& args,
+        uint16_t* a_, uint16_t* b_)
       : split(kernel),
         fallback(other),
         x(args),
         a(a_),
         b(b_),
-        panel(split_steps(args.k) * kSplitStep),
+        panel(split_steps(args.k) * kernel.step()),
         safe_rows(panels_of(args.m)),
         safe_columns(panels_of(args.n)) {}
 
@@ -81,9 +98,8 @@ struct Block {
     for (int64_t p = i / kSplitLanes; p < panels_of(i + m); ++p) safe = safe && safe_rows[p];
     for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
     if (safe) {
-      split.block({m, n, split_steps(x.k), tiles + i / 16, 64, kSplitStep / 3, steps,
-                   b + j / kSplitLanes * panel, panel, rows + i, j, x.accumulate,
-                   x.bias == nullptr ? nullptr : x.bias + j});
+      split.block({m, n, split_steps(x.k), tiles + i / 16, 64, kSplitPart, steps, b + j / kSplitLanes * panel,
+                   panel, rows + i, j, x.accumulate, x.bias == nullptr ? nullptr : x.bias + j});
       return;
     }
     GemmArgs<float> part = x;
@@ -97,9 +113,9 @@ struct Block {
     Scratch<float*> rows(x.m);
     for (int64_t i = 0; i < x.m; ++i) rows[i] = x.c + i * x.c_row;
     Scratch<const uint16_t*> tiles(2 * panels_of(x.m));
-    for (int64_t i = 0; i < 2 * panels_of(x.m); ++i) tiles[i] = a + i / 2 * panel + i % 2 * (kSplitStep / 6);
+    for (int64_t i = 0; i < 2 * panels_of(x.m); ++i) tiles[i] = a + i / 2 * panel + i % 2 * kSplitTile;
     Scratch<int64_t> steps(split_steps(x.k));
-    for (int64_t s = 0; s < split_steps(x.k); ++s) steps[s] = s * kSplitStep;
+    for (int64_t s = 0; s < split_steps(x.k); ++s) steps[s] = s * split.step();
     const int64_t across = (x.n + kTaskColumns - 1) / kTaskColumns;
     const int64_t down = (x.m + split.mc - 1) / split.mc;
     parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
@@ -116,12 +132,21 @@ struct Block {
 
 void set_split_parts(int parts) { parts_in_use.store(parts); }
 int split_parts() { return parts_in_use.load(); }
-const SplitKernel& split_kernel() { return kKernels[split_parts() - 1]; }
+template <>
+const SplitKernel<float>& split_kernel<float>() {
+  return kKernels[split_parts() - 1];
+}
+template <>
+const SplitKernel<uint16_t>& split_kernel<uint16_t>() {
+  return kNarrowKernel;
+}
+bool has_bfloat16() { return active_isa() >= Isa::Amx && kNarrowKernel.block != nullptr; }
+const SplitKernel<float>& rounding_kernel() { return kKernels[0]; }
 
-void run_split(const SplitKernel& split, const GemmKernel<float>& fallback, const GemmArgs<float>& x) {
+void run_split(const SplitKernel<float>& split, const GemmKernel<float>& fallback, const GemmArgs<float>& x) {
   const int64_t steps = split_steps(std::min(split.kc, x.k));
-  Scratch<uint16_t> a(panels_of(std::min(kOuterRows, x.m)) * steps * kSplitStep);
-  Scratch<uint16_t> b(panels_of(std::min(split.nc, x.n)) * steps * kSplitStep);
+  Scratch<uint16_t> a(panels_of(std::min(kOuterRows, x.m)) * steps * split.step());
+  Scratch<uint16_t> b(panels_of(std::min(split.nc, x.n)) * steps * split.step());
   for (int64_t j = 0; j < x.n; j += split.nc)
     for (int64_t i = 0; i < x.m; i += kOuterRows)
       for (int64_t p = 0; p < x.k; p += split.kc) {

@@ -10,54 +10,54 @@
 // products of that size are to FMA when denormals are flushed.
 //
 // Two parts and three products have about 16 bits, one part and one product the eight of bfloat16: much
-// faster, for users who ask for it.
+// faster, for users who ask for it. Numbers that are bfloat16 in memory are one part as they are; only
+// infinities and NaN among them are reported, because tiles multiply them by zeros between the rows.
 #pragma once
 
 #include <cstdint>
 
 #include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/wide.h"
 
 namespace rushlight::kernels {
 
 constexpr float kSplitLimit = 4611686018427387904.0f;  // 2^62
 constexpr int64_t kSplitLanes = 32;                    // rows or columns of a panel: two tiles
 constexpr int64_t kSplitDepth = 32;                    // steps of k in a tile
-// bfloat16 numbers in one step of a panel: [part][tile][16][32].
-constexpr int64_t kSplitStep = 3 * kSplitLanes * kSplitDepth;
-
-// Most steps of a block: the largest error of longer sums in tiles comes near that of FMA.
-constexpr int64_t kSplitChain = 24;
-// Numbers in a step of a single tile of A: [part][16][32].
-constexpr int64_t kSplitTileStep = kSplitStep / 2;
+// bfloat16 numbers in a part of one step of a panel: [tile][16][32]. A step is its parts one after the other.
+constexpr int64_t kSplitPart = kSplitLanes * kSplitDepth;
+constexpr int64_t kSplitTile = kSplitPart / 2;
 
 // Steps (of kSplitDepth) that hold k.
 constexpr int64_t split_steps(int64_t k) { return (k + kSplitDepth - 1) / kSplitDepth; }
 
 // Packs `lanes` rows of A or columns of B; what is missing to whole tiles becomes zero.
+template <class T>
 struct SplitPanel {
   int64_t lanes, k;
-  const float* src;
+  const T* src;
   int64_t lane_stride, k_stride;
-  uint16_t* dst;  // split_steps(k) * kSplitStep, aligned to 64 bytes
+  uint16_t* dst;  // split_steps(k) steps, aligned to 64 bytes
 };
 
 // c_rows[i][column + j] (+)= A B + bias over `steps` steps. Row i of A is row i % 16 of tile i / 16; part q
 // of step s of a tile is 16 rows of 32 numbers, a_row bytes apart, from a_tiles[tile] + q * a_part +
 // a_step[s] on. Last, what is `residual` at the same distance from c_start is added, and ReLU applied, where
 // asked for.
+template <class T>
 struct SplitBlock {
   int64_t m, n, steps;
   const uint16_t* const* a_tiles;
   int64_t a_row, a_part;
   const int64_t* a_step;
-  const uint16_t* b;     // packed panels,
-  int64_t b_panel;       // so many numbers apart
-  float* const* c_rows;  // m rows; null: the result is dropped
+  const uint16_t* b;  // packed panels,
+  int64_t b_panel;    // so many numbers apart
+  T* const* c_rows;   // m rows; null: the result is dropped
   int64_t column;
   bool accumulate;
-  const float* bias;  // from the block's first column, or null
-  const float* residual = nullptr;
-  const float* c_start = nullptr;
+  const Wide<T>* bias;  // from the block's first column, or null
+  const T* residual = nullptr;
+  const T* c_start = nullptr;
   bool relu = false;
 };
 
@@ -74,39 +74,53 @@ struct SplitGather {
 
 // Positions (pixels) as pointers to their channels, null for zeros: kSplitDepth of them, one step of a
 // product over positions, unless said otherwise.
+template <class T>
 struct SplitPositions {
-  const float* const* src;
+  const T* const* src;
   int64_t channels;
   uint16_t* dst;
   int64_t pitch, part;
 };
 
+// For operands and results that are T in memory.
+template <class T>
 struct SplitKernel {
   int64_t parts;  // of a number
   int64_t mc, kc, nc;
-  void (*block)(const SplitBlock&);
-  // Return false if a value is outside +-kSplitLimit.
-  bool (*pack_rows)(const SplitPanel&);
-  bool (*pack_columns)(const SplitPanel&);
-  // Splits `count` numbers into three planes of `plane` numbers each; false if a value is outside
-  // +-kSplitLimit.
-  bool (*split)(const float* src, int64_t count, int64_t plane, uint16_t* planes);
+  int64_t chain;  // most steps of a block: the largest error of longer sums in tiles comes near that of FMA
+  void (*block)(const SplitBlock<T>&);
+  void (*sum_block)(const SplitBlock<Wide<T>>&);  // the same with results that are not rounded
+  // Return false if a value cannot be split.
+  bool (*pack_rows)(const SplitPanel<T>&);
+  bool (*pack_columns)(const SplitPanel<T>&);
+  // Splits `count` numbers into planes of `plane` numbers each, one a part; false if a value cannot be split.
+  bool (*split)(const T* src, int64_t count, int64_t plane, uint16_t* planes);
   void (*gather)(const SplitGather&);
   // A: part q of channel c becomes the 32 numbers at dst + q * part + c * pitch.
-  bool (*turn)(const SplitPositions&);
+  bool (*turn)(const SplitPositions<T>&);
   // A: 16 positions become tiles, one step of channels after the other, [part][16][32] each.
-  bool (*tile)(const SplitPositions&);
+  bool (*tile)(const SplitPositions<T>&);
   // B: channels from 32 * i on become the step of a packed panel at dst + i * pitch.
-  bool (*pair)(const SplitPositions&);
+  bool (*pair)(const SplitPositions<T>&);
+
+  // Numbers in one step of a panel, and of a single tile of A ([part][16][32]).
+  int64_t step() const { return parts * kSplitPart; }
+  int64_t tile_step() const { return parts * kSplitTile; }
 };
 
-// Parts that a number is split into from now on, 1 to 3; three have float32's accuracy.
+// Parts that a float32 number is split into from now on, 1 to 3; three have float32's accuracy.
 void set_split_parts(int parts);
 int split_parts();
-// The kernels for them. An op takes them once: what one packs only the same can multiply.
-const SplitKernel& split_kernel();
+// The kernels for a type in memory. An op takes them once: what one packs only the same can multiply.
+template <class T>
+const SplitKernel<T>& split_kernel();
+// Whether there are tiles for operands in bfloat16, at the level in use.
+bool has_bfloat16();
+// Those that round float32 to bfloat16: they pack what multiplies with bfloat16 operands.
+const SplitKernel<float>& rounding_kernel();
 
 // One product (args.batch is ignored) with strides as in gemm_with.
-void run_split(const SplitKernel& split, const GemmKernel<float>& fallback, const GemmArgs<float>& args);
+void run_split(const SplitKernel<float>& split, const GemmKernel<float>& fallback,
+               const GemmArgs<float>& args);
 
 }  // namespace rushlight::kernels
