@@ -16,6 +16,7 @@ from bench.compare import Row, interleaved
 # Group -> module with cases(quick, dtype); the order is the order of printing.
 GROUPS = {
     "steps": "bench.steps",
+    "digits": "bench.digits",
     "matmul": "bench.matmul",
     "streams": "bench.streams",
     "small": "bench.small",
@@ -23,7 +24,7 @@ GROUPS = {
     "startup": "bench.startup",
 }
 # Those that say something about bfloat16.
-IN_BFLOAT16 = ("steps", "matmul", "conv")
+IN_BFLOAT16 = ("steps", "digits", "matmul", "conv")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -35,6 +36,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", metavar="TEXT", default="", help="only rows with TEXT in their name")
     parser.add_argument(
         "--bfloat16", action="store_true", help=f"in bfloat16 (steps: autocast): {', '.join(IN_BFLOAT16)}"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=tuple(environment.PRODUCTS),
+        default="highest",
+        help="of float32 products, for rushlight and PyTorch (default: %(default)s)",
     )
     parser.add_argument("--quick", action="store_true", help="fewer rows and samples")
     parser.add_argument(
@@ -76,8 +83,10 @@ def main() -> None:
     held = environment.hold_others(os.environ, options.threads)
     environment.use_threads(options.threads)
     facts = environment.facts(held)
-    limits = environment.limits(options.dtype)
+    environment.use_precision(options.precision)
+    limits = environment.limits(options.dtype, options.precision)
     facts["type"] = options.dtype
+    facts["precision"] = options.precision
     facts["limits"] = report.describe_limits(limits)
     for name, value in facts.items():
         print(f"{name:<10} {value}")

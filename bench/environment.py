@@ -103,11 +103,22 @@ class Limits:
         return max(bounds, default=(0.0, ""))
 
 
-def limits(dtype: str) -> Limits:
-    """Measures them, in a fraction of a second; arithmetic for "float32" or "bfloat16"."""
+# Tile products that make a float32 one.
+PRODUCTS = {"highest": 6, "high": 3, "medium": 1}
+
+
+def limits(dtype: str, precision: str = "highest") -> Limits:
+    """Measures them, in a fraction of a second; arithmetic for "float32" in a precision, or "bfloat16"."""
     import rushlight
 
-    return Limits(**rushlight.__config__.machine_limits(), products=6 if dtype == "float32" else 1)
+    products = PRODUCTS[precision] if dtype == "float32" else 1
+    return Limits(**rushlight.__config__.machine_limits(), products=products)
+
+
+def use_precision(precision: str) -> None:
+    """Sets what float32 products may lose, in all libraries that have the word for it."""
+    for library in libraries():
+        library.set_float32_matmul_precision(precision)
 
 
 def _cpu_model() -> str:

@@ -30,7 +30,8 @@ def _batch(library: ModuleType, batch: int, size: int) -> tuple[Any, Any]:
     return library.from_numpy(images), library.from_numpy(labels)
 
 
-def _model(library: ModuleType, channels_last: bool) -> Any:
+def new_model(library: ModuleType, channels_last: bool) -> Any:
+    """ResNet-18 of either library, in training mode."""
     library.manual_seed(0)
     if library is rushlight:
         return rushlight.vision.models.resnet18()
@@ -40,7 +41,8 @@ def _model(library: ModuleType, channels_last: bool) -> Any:
     return model.to(memory_format=library.channels_last) if channels_last else model
 
 
-def _autocast(library: ModuleType, dtype: str) -> AbstractContextManager[object]:
+def autocast(library: ModuleType, dtype: str) -> AbstractContextManager[object]:
+    """The context in which a step of that dtype runs."""
     return library.autocast("cpu", dtype=library.bfloat16) if dtype == "bfloat16" else nullcontext()
 
 
@@ -50,7 +52,7 @@ def _train(library: ModuleType, dtype: str, model: Any, images: Any, labels: Any
 
     def step() -> None:
         optimizer.zero_grad()
-        with _autocast(library, dtype):
+        with autocast(library, dtype):
             loss = library.nn.functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
@@ -62,7 +64,7 @@ def _inference(library: ModuleType, dtype: str, model: Any, images: Any, labels:
     model.eval()
 
     def infer() -> None:
-        with library.no_grad(), _autocast(library, dtype):
+        with library.no_grad(), autocast(library, dtype):
             model(images)
 
     return infer
@@ -106,12 +108,12 @@ def _fine_tune_fixed(library: ModuleType, dtype: str, model: Any, images: Any, l
 
 def _candidates(make: Callable[..., Call], dtype: str, batch: int, size: int) -> Candidates:
     ours, *others = libraries()
-    calls = {"rushlight": make(ours, dtype, _model(ours, False), *_batch(ours, batch, size))}
+    calls = {"rushlight": make(ours, dtype, new_model(ours, False), *_batch(ours, batch, size))}
     for torch in others:
         images, labels = _batch(torch, batch, size)
-        calls["torch"] = make(torch, dtype, _model(torch, False), images, labels)
+        calls["torch"] = make(torch, dtype, new_model(torch, False), images, labels)
         images = images.contiguous(memory_format=torch.channels_last)
-        calls["torch channels-last"] = make(torch, dtype, _model(torch, True), images, labels)
+        calls["torch channels-last"] = make(torch, dtype, new_model(torch, True), images, labels)
     return calls
 
 

@@ -166,9 +166,10 @@ def test_candidates_run(dtype: str) -> None:
 
 def test_wrong_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
-        (["nosuch", "conv"], "unknown group nosuch; expected any of steps, matmul"),
-        (["--bfloat16", "small"], "--bfloat16 is for steps, matmul, conv, not for small"),
+        (["nosuch", "conv"], "unknown group nosuch; expected any of steps, digits, matmul"),
+        (["--bfloat16", "small"], "--bfloat16 is for steps, digits, matmul, conv, not for small"),
         (["--threads", "0"], "--threads must be 1 or more, got 0"),
+        (["--precision", "low"], "argument --precision: invalid choice: 'low'"),
     ):
         with pytest.raises(SystemExit):
             command.parse(arguments)
