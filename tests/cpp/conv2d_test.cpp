@@ -48,6 +48,13 @@ std::vector<Conv2dParams> shapes() {
       make(3, 40, 17, 20, 33, 3, 3, 2, 2, 1, 1),
       make(2, 70, 11, 13, 36, 3, 3, 1, 1, 2, 2, 2, 2),
       make(2, 3, 22, 28, 70, 7, 7, 2, 2, 3, 3),
+      // for the weight gradient: wide bands, many of them and unevenly many, several ranges of outputs, strides
+      // and dilations with a common factor
+      make(32, 16, 3, 61, 20, 3, 3, 1, 1, 1, 1),
+      make(37, 17, 5, 4, 16, 2, 2),
+      make(3, 20, 8, 9, 530, 1, 1, 2, 2),
+      make(2, 20, 15, 17, 18, 3, 3, 2, 2, 2, 2, 2, 2),
+      make(5, 6, 12, 13, 17, 3, 4, 3, 2, 1, 1, 1, 2),
   };
   Conv2dParams uneven = make(2, 3, 6, 7, 4, 2, 4);
   uneven.pad_w = 1, uneven.pad_h_end = 1, uneven.pad_w_end = 2;

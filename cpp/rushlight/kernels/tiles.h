@@ -13,9 +13,14 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// Eight tiles of 16 rows of 64 bytes, for this thread until _tile_release().
-inline void configure_tiles() {
-  const TileConfig config;
+// Eight tiles of 16 rows of 64 bytes, for this thread until _tile_release(). With fewer than 32 `rows`, a
+// block of 2 x 2 tiles (sums 0 to 3, A in 4 and 5) has that many.
+inline void configure_tiles(int64_t rows = 32) {
+  TileConfig config;
+  const auto upper = static_cast<uint8_t>(rows < 16 ? rows : 16);
+  const auto lower = static_cast<uint8_t>(rows <= 16 || rows >= 32 ? 16 : rows - 16);
+  config.rows[0] = config.rows[1] = config.rows[4] = upper;
+  config.rows[2] = config.rows[3] = config.rows[5] = lower;
   __asm__ volatile("" ::"r"(&config) : "memory");  // GCC 12 drops the stores otherwise
   _tile_loadconfig(&config);
 }

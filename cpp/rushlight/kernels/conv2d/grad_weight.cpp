@@ -32,6 +32,37 @@ struct Operands {
   int64_t grad_row, grad_pitch;
 };
 
+// Sums of one block of `width` outputs, as [tap][channel][output]; `pieces` of them, `piece` apart, add up.
+template <class T>
+struct OutputSums {
+  const T* sums;
+  int64_t width, pieces, piece;
+};
+
+// Adds the pieces in their order and turns them into OIHW, for the outputs of a block of a group.
+// A few channels at a time: their sums stay in the L1 cache while they are read across.
+template <class T>
+void finish_outputs(const Conv2dParams& p, const OutputSums<T>& block, int64_t group, int64_t first_output,
+                    T* grad_weight) {
+  const int64_t taps = p.taps(), depth = p.group_in() * taps, width = block.width;
+  const int64_t columns = std::min(width, p.group_out() - first_output);
+  const int64_t step = std::max<int64_t>(1, kFinishRows / taps);
+  T* out = grad_weight + (group * p.group_out() + first_output) * depth;
+  Scratch<T> sums(step * taps * width);
+  for (int64_t first = 0; first < p.group_in(); first += step) {
+    const int64_t channels = std::min(step, p.group_in() - first);
+    for (int64_t i = 0; i < channels * taps; ++i) {
+      const T* from = block.sums + (i % taps * p.group_in() + first + i / taps) * width;
+      T* sum = &sums[i * width];
+      std::copy(from, from + width, sum);
+      for (int64_t other = 1; other < block.pieces; ++other)
+        for (int64_t o = 0; o < width; ++o) sum[o] += from[other * block.piece + o];
+    }
+    for (int64_t o = 0; o < columns; ++o)
+      for (int64_t i = 0; i < channels * taps; ++i) out[o * depth + first * taps + i] = sums[i * width + o];
+  }
+}
+
 template <class T>
 struct GradWeight {
   const Conv2dParams& p;
@@ -103,29 +134,6 @@ struct GradWeight {
 
 }  // namespace
 
-// A few channels at a time: their sums stay in the L1 cache while they are read across.
-template <class T>
-void finish_outputs(const Conv2dParams& p, const OutputSums<T>& block, int64_t group, int64_t first_output,
-                    T* grad_weight) {
-  const int64_t taps = p.taps(), depth = p.group_in() * taps, width = block.width;
-  const int64_t columns = std::min(width, p.group_out() - first_output);
-  const int64_t step = std::max<int64_t>(1, kFinishRows / taps);
-  T* out = grad_weight + (group * p.group_out() + first_output) * depth;
-  Scratch<T> sums(step * taps * width);
-  for (int64_t first = 0; first < p.group_in(); first += step) {
-    const int64_t channels = std::min(step, p.group_in() - first);
-    for (int64_t i = 0; i < channels * taps; ++i) {
-      const T* from = block.sums + (i % taps * p.group_in() + first + i / taps) * width;
-      T* sum = &sums[i * width];
-      std::copy(from, from + width, sum);
-      for (int64_t other = 1; other < block.pieces; ++other)
-        for (int64_t o = 0; o < width; ++o) sum[o] += from[other * block.piece + o];
-    }
-    for (int64_t o = 0; o < columns; ++o)
-      for (int64_t i = 0; i < channels * taps; ++i) out[o * depth + first * taps + i] = sums[i * width + o];
-  }
-}
-
 template <class T>
 void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
                         T* grad_weight) {
@@ -156,7 +164,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
       else if (split_grad_weight(p, src, grad_dst, grad_weight))
         return;
       else
-        trace::note_refused("tiles: values beyond 2^62");
+        trace::note_refused("tiles: infinities, NaN or overflow");
     }
   x.grad = grad_dst.data, x.grad_row = grad_dst.row, x.grad_pitch = grad_dst.col;
 

@@ -1,279 +1,328 @@
 // The weight gradient on AMX tiles: see Note [Split products] in gemm/split.h.
 //
-// Note [Positions]
-// For every tap it is a product (channels x positions) (positions x outputs). Tiles want the positions of a
-// channel next to each other: the source is turned into strips [phase][part][channel][position], in which a
-// tap is the same strip read further on. Sixteen or 32 images side by side make one position of sixteen or 32
-// numbers: then a strip is one row of so many images, taps move by whole cache lines, and no position is
-// wasted. For other batches a strip is a whole image, whose rows follow each other with their padding between
-// them. A phase holds every stride-th pixel. The gradient becomes packed panels in the same order, with zeros
-// where the order has positions that are no pixel of the result.
+// Note [Bands]
+// For every tap it is a product (channels x positions) (positions x outputs). A step of it adds up 32
+// positions, the lanes, which lie far apart: the same pixel of 32 bands, a band being an image or, where
+// there are fewer images, a part of one. The next pixel of all bands is the next step. So the numbers of a
+// channel in one step are a cache line, the channels of a pixel follow each other, and every tap, of any
+// stride or dilation, of any batch, is the same lines read from another pixel on: 16 channels are a tile
+// without gaps. The taps of a kernel row are one run of channels. Bands overlap by what the kernel reaches
+// over.
+//
+// A task takes some rows of the bands, some channels of the source and some outputs, packs row by row what
+// the kernel sees next into a ring that stays in its L2 cache, and multiplies it at once.
 #include <algorithm>
 #include <atomic>
-#include <utility>
-#include <vector>
+#include <numeric>
+#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/grad_weight.h"
+#include "rushlight/kernels/conv2d/grad_weight_tiles.h"
 #include "rushlight/kernels/conv2d/source.h"
-#include "rushlight/kernels/gemm/gemm.h"
-#include "rushlight/kernels/gemm/split.h"
 
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kChunk = 16;         // steps summed in tiles before they join the sum in memory
-constexpr int64_t kTasks = 8;          // wanted at least; positions are cut into pieces otherwise
-constexpr int64_t kTaskChannels = 64;  // of a task: with kTaskOutputs and a chunk they fit the L2 cache
-constexpr int64_t kTaskOutputs = 128;
-constexpr int64_t kPackChannels = 128;    // turned by one piece of work
-constexpr int64_t kSlabBytes = 12 << 20;  // of turned operands, at a time
-constexpr int64_t kLeastReuse = 100;      // products per number turned from which that pays,
-constexpr int64_t kLeastPositions = 128;  // and positions
+constexpr int64_t kChain = 28;         // most steps summed in tiles before they join the sum in memory
+constexpr int64_t kTasks = 8;          // wanted at least: rows are cut into pieces otherwise
+constexpr int64_t kTaskChannels = 64;  // of a task: with kTaskOutputs its sums fit the L2 cache,
+constexpr int64_t kTaskOutputs = 512;
+constexpr int64_t kRingBytes = 640 << 10;  // beside so much of the source
+constexpr int64_t kDirectChannels = 16;    // pixels of fewer are put next to each other first
+constexpr int64_t kLeastReuse = 12;        // products per number packed from which tiles pay,
+constexpr int64_t kLeastPositions = 128;   // and positions
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t whole_steps(int64_t positions) { return ceil_div(positions, kSplitDepth); }
 
-// Tap k of a kernel reads pixel x * stride + k * dilation: number x + shift[k] of those at phase[k].
+// One direction of an image. Position x of the source is pixel x * step - pad: those between are never read.
+// Position y of the result reads y * stride + k * dilation for tap k.
 struct Axis {
-  std::vector<int64_t> phase, shift;
-  int64_t reach = 0;  // the largest shift
-  Axis(int64_t kernel, int64_t dilation, int64_t stride) {
-    for (int64_t k = 0; k < kernel; ++k) {
-      phase.push_back(k * dilation % stride);
-      shift.push_back(k * dilation / stride);
-      reach = std::max(reach, shift.back());
-    }
+  int64_t out, in, pad, step, stride, dilation, reach;
+  int64_t bands = 1, size;  // of the result
+  Axis(int64_t out_, int64_t in_, int64_t pad_, int64_t kernel, int64_t stride_, int64_t dilation_)
+      : out(out_), in(in_), pad(pad_), step(kernel > 1 ? std::gcd(stride_, dilation_) : stride_) {
+    stride = stride_ / step, dilation = kernel > 1 ? dilation_ / step : 0;
+    reach = (kernel - 1) * dilation;
+    cut(1);
   }
+  void cut(int64_t count) { bands = count, size = ceil_div(out, count); }
+  int64_t seen(int64_t count) const { return (count - 1) * stride + reach + 1; }  // by `count` positions
 };
 
-// Images as the order of positions of Note [Positions].
+// clang-format off
+#define RUSHLIGHT_LANE_KERNEL(parts)                                               \
+  {parts, RUSHLIGHT_AMX(&amx::lane_turn_##parts), RUSHLIGHT_AMX(&amx::lane_pair_##parts), \
+   RUSHLIGHT_AMX(&amx::lane_multiply_##parts), RUSHLIGHT_AMX(&amx::lane_finish)}
+// clang-format on
+const LaneKernel<float> kKernels[] = {RUSHLIGHT_LANE_KERNEL(1), RUSHLIGHT_LANE_KERNEL(2),
+                                      RUSHLIGHT_LANE_KERNEL(3)};
+#undef RUSHLIGHT_LANE_KERNEL
+
+const LaneKernel<uint16_t> kNarrowKernel{
+    1, RUSHLIGHT_AMX(&amx::lane_turn_bf16), RUSHLIGHT_AMX(&amx::lane_pair_bf16),
+    RUSHLIGHT_AMX(&amx::lane_multiply_1), RUSHLIGHT_AMX(&amx::lane_finish)};
+
 template <class T>
-struct Grid {
-  ImageView<const T> view;
-  int64_t h, w;  // of an image; pixels outside are zeros
-  int64_t step_h, step_w, first_row, first_col;
-  int64_t lanes, rows, cols;  // positions: images side by side, rows, columns
+const LaneKernel<T>& lane_kernel() {
+  if constexpr (std::is_same_v<T, float>)
+    return kKernels[split_parts() - 1];
+  else
+    return kNarrowKernel;
+}
 
-  // kSplitDepth pointers from position `first` of a strip on.
-  void positions(int64_t strip, int64_t first, const T** pointers) const {
-    int64_t image = lanes == 1 ? strip : strip / rows * lanes, row = lanes == 1 ? first / cols : strip % rows;
-    int64_t col = lanes == 1 ? first % cols : first / lanes, lane = first % lanes;
-    for (int64_t k = 0; k < kSplitDepth; ++k) {
-      const int64_t i = row * step_h + first_row, j = col * step_w + first_col;
-      const bool inside = row < rows && col < cols && i >= 0 && i < h && j >= 0 && j < w;
-      pointers[k] = inside ? view.data + (image + lane) * view.image + i * view.row + j * view.col : nullptr;
-      if (++lane < lanes) continue;
-      lane = 0;
-      if (++col == cols && lanes == 1) col = 0, ++row;
+// What the lanes read: pixels (row[lane], col[lane] + x * step) for x = 0, 1 ...; row -1: zeros.
+template <class T>
+struct LaneRows {
+  ImageView<const T> view;
+  int64_t h, w, step;
+  int64_t image[kLanes], row[kLanes], col[kLanes];
+
+  bool has(int64_t lane) const { return row[lane] >= 0 && row[lane] < h; }
+  const T* at(int64_t lane, int64_t x) const {
+    const int64_t j = col[lane] + x * step;
+    if (!has(lane) || j < 0 || j >= w) return nullptr;
+    return view.data + image[lane] * view.image + row[lane] * view.row + j * view.col;
+  }
+  // Calls body(pointers, x, n) for x in [0, count) in order, n positions at once where no lane begins or
+  // ends.
+  template <class Body>
+  void runs(int64_t count, const Body& body) const {
+    int64_t begin = 0, end = count;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      if (!has(lane)) continue;
+      begin = std::max(begin, ceil_div(std::max<int64_t>(0, -col[lane]), step));
+      end = std::min(end, ceil_div(std::max<int64_t>(0, w - col[lane]), step));
+    }
+    const T* pointers[kLanes];
+    for (int64_t x = 0; x < count;) {
+      const int64_t n = x == begin && end > begin ? end - begin : 1;
+      for (int64_t lane = 0; lane < kLanes; ++lane) pointers[lane] = at(lane, x);
+      body(pointers, x, n);
+      x += n;
     }
   }
 };
 
-// The weight gradient of one group, the channels of a pixel being contiguous.
+// Of one group, the channels of a pixel of the gradient being contiguous.
 template <class T>
 class SplitGradWeight {
  public:
   SplitGradWeight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad)
       : p_(p),
-        split_(split_kernel<T>()),
-        vertical_(p.kernel_h, p.dilation_h, p.stride_h),
-        horizontal_(p.kernel_w, p.dilation_w, p.stride_w),
-        lanes_(p.images % 32 == 0   ? 32
-               : p.images % 16 == 0 ? 16
-                                    : 1),
-        panels_(ceil_div(p.out_channels, kSplitLanes)) {
-    const int64_t rows = p.out_h() + vertical_.reach;
-    int64_t cols = p.out_w() + horizontal_.reach;
-    // The zeros after a row are those before the next.
-    if (lanes_ == 1 && p.stride_w == 1)
-      cols -= std::min(p.pad_w, std::max<int64_t>(0, cols - p.pad_w - p.in_w));
-    source_ = {src, p.in_h, p.in_w, p.stride_h, p.stride_w, -p.pad_h, -p.pad_w, lanes_, rows, cols};
-    result_ = {grad, p.out_h(), p.out_w(), 1, 1, 0, 0, lanes_, p.out_h(), lanes_ == 1 ? cols : p.out_w()};
-    const int64_t positions = lanes_ == 1 ? (p.out_h() - 1) * cols + p.out_w() : p.out_w() * lanes_;
-    strip_steps_ = whole_steps(positions);
-    const int64_t shift =
-        lanes_ == 1 ? vertical_.reach * cols + horizontal_.reach : horizontal_.reach * lanes_;
-    pitch_ = (strip_steps_ + whole_steps(shift)) * kSplitDepth;
-    if (pitch_ / kSplitDepth % 2 == 0) pitch_ += kSplitDepth;  // spread over the sets of the cache
-    find_phases();
-    part_ = p.in_channels * pitch_;
-    strip_size_ = static_cast<int64_t>(phases_.size()) * split_.parts * part_;
-    cut();
+        kernel_(lane_kernel<T>()),
+        src_(src),
+        grad_(grad),
+        vertical_(p.out_h(), p.in_h, p.pad_h, p.kernel_h, p.stride_h, p.dilation_h),
+        horizontal_(p.out_w(), p.in_w, p.pad_w, p.kernel_w, p.stride_w, p.dilation_w),
+        direct_(src.channel == 1 && p.in_channels >= kDirectChannels),
+        merged_(horizontal_.dilation == 1 ? p.kernel_w : 1),
+        channels_(std::min(p.in_channels, kTaskChannels)),
+        panels_(std::min(ceil_div(p.out_channels, kPanelColumns), kTaskOutputs / kPanelColumns)) {
+    cut_bands();
+    ring_rows_ = vertical_.reach + 1;
+    const int64_t column = horizontal_.stride * ring_rows_ * channels_ * kernel_.parts * kLanes * 2;
+    strips_ = ceil_div(horizontal_.size, std::clamp<int64_t>(kRingBytes / column, 4, kChain));
+    cols_ = ceil_div(horizontal_.size, strips_);
+    strips_ = ceil_div(horizontal_.size, cols_);
+    cols_seen_ = horizontal_.seen(cols_);
+    slot_ = cols_seen_ * channels_ * kLanes;
+
+    channel_ranges_ = ceil_div(p.in_channels, channels_);
+    output_ranges_ = ceil_div(p.out_channels, panels_ * kPanelColumns);
+    rows_ = groups_ * strips_ * vertical_.size;
+    const int64_t ranges = channel_ranges_ * output_ranges_;
+    rows_per_piece_ = ceil_div(rows_, std::clamp<int64_t>(ceil_div(kTasks, ranges), 1, rows_));
+    pieces_ = ceil_div(rows_, rows_per_piece_);
+    run_sums_ = ceil_div(merged_ * channels_, 32) * panels_ * kSumBlock;
+    task_sums_ = p.taps() / merged_ * run_sums_;
   }
 
-  // `given` is the problem as the caller knows it: what finish_outputs needs.
-  bool run(const Conv2dParams& given, float* grad_weight) {
-    const int64_t tile = p_.taps() * p_.in_channels * kSplitLanes;
-    Scratch<uint16_t> source(slab_strips(slab_) * strip_size_ + kSplitLanes / 2 * pitch_);
-    Scratch<uint16_t> panels(slab_ * strip_steps_ * panels_ * split_.step());
-    Scratch<float> sums(pieces_ * panels_ * tile);
-    a_ = source.data(), b_ = panels.data(), sums_ = sums.data();
-    const int64_t groups = lanes_ == 1 ? 1 : p_.images / lanes_;
-    for (int64_t group = 0; group < groups; ++group)
-      for (int64_t first = 0; first < segments_; first += slab_) {
-        const int64_t count = std::min(slab_, segments_ - first);
-        if (!pack(group, first, count)) return false;
-        multiply(count, group == 0 && first == 0);
+  bool run(float* grad_weight) {
+    std::atomic<bool> finite{true};
+    const auto note = [&](bool fine) {
+      if (!fine) finite.store(false, std::memory_order_relaxed);
+    };
+    const int64_t ranges = channel_ranges_ * output_ranges_;
+    Scratch<float> shared(pieces_ > 1 ? pieces_ * ranges * task_sums_ : 0);
+    parallel_for(pieces_ * ranges, 1, [&](int64_t begin, int64_t end) {
+      Scratch<float> own(pieces_ > 1 ? 0 : task_sums_);
+      for (int64_t task = begin; task < end; ++task) {
+        const Range range = range_of(task % ranges);
+        float* sums = pieces_ > 1 ? shared.data() + task * task_sums_ : own.data();
+        add_up(range, task / ranges * rows_per_piece_, sums);
+        if (pieces_ > 1) continue;
+        for (int64_t panel = 0; panel < range.panels; ++panel)
+          note(finish(range, panel, sums, 0, grad_weight));
       }
-    parallel_for(panels_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        finish_outputs<float>(given, {sums_ + i * tile, kSplitLanes, pieces_, panels_ * tile}, 0,
-                              i * kSplitLanes, grad_weight);
     });
-    return true;
+    if (pieces_ > 1)
+      parallel_for(ranges * panels_, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const Range range = range_of(i / panels_);
+          if (i % panels_ < range.panels)
+            note(finish(range, i % panels_, shared.data() + i / panels_ * task_sums_, ranges * task_sums_,
+                        grad_weight));
+        }
+      });
+    return finite.load();
   }
 
  private:
-  void find_phases() {
-    for (int64_t i = 0; i < p_.kernel_h; ++i)
-      for (int64_t j = 0; j < p_.kernel_w; ++j) {
-        const std::pair<int64_t, int64_t> phase(vertical_.phase[i], horizontal_.phase[j]);
-        auto found = std::find(phases_.begin(), phases_.end(), phase);
-        tap_phase_.push_back(found - phases_.begin());
-        if (found == phases_.end()) phases_.push_back(phase);
-      }
-  }
-
-  // Strips that `count` segments (strips of the result) read.
-  int64_t slab_strips(int64_t count) const { return lanes_ == 1 ? count : count + vertical_.reach; }
-
-  static int64_t chunks(int64_t steps) { return ceil_div(steps, kChunk); }
-
-  // Everything is cut by the shape alone.
-  void cut() {
-    segments_ = lanes_ == 1 ? p_.images : p_.out_h();
-    const int64_t bytes = 2 * (strip_size_ + strip_steps_ * panels_ * split_.step());
-    slab_ = ceil_div(segments_, ceil_div(segments_ * bytes, kSlabBytes));
-    const int64_t ranges = ceil_div(p_.in_channels, kTaskChannels) * ceil_div(p_.out_channels, kTaskOutputs);
-    const int64_t all = chunks(slab_ * strip_steps_);
-    pieces_ = ceil_div(all, ceil_div(all, std::min(all, ceil_div(kTasks, ranges))));
-  }
-
-  // Turns the source and packs the gradient of `count` segments of a group of images from `first` on.
-  bool pack(int64_t group, int64_t first, int64_t count) {
-    std::atomic<bool> safe{true};
-    const auto phases = static_cast<int64_t>(phases_.size());
-    const int64_t blocks = ceil_div(p_.in_channels, kPackChannels);
-    const int64_t strips = slab_strips(count) * phases * blocks, steps = count * strip_steps_;
-    const int64_t first_strip = group * source_.rows + first, first_segment = group * result_.rows + first;
-    parallel_for(strips + chunks(steps), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const bool fine = i < strips ? turn(first_strip + i / blocks / phases, i / blocks / phases,
-                                            i / blocks % phases, i % blocks * kPackChannels)
-                                     : pair(first_segment, steps, i - strips);
-        if (!fine) safe.store(false, std::memory_order_relaxed);
-      }
-    });
-    return safe.load();
-  }
-
-  // One phase of a strip, kPackChannels from `channel` on, as strip `place` of the slab.
-  bool turn(int64_t strip, int64_t place, int64_t phase, int64_t channel) const {
-    Grid<T> grid = source_;
-    grid.first_row += phases_[static_cast<size_t>(phase)].first;
-    grid.first_col += phases_[static_cast<size_t>(phase)].second;
-    grid.view.data += channel;
-    uint16_t* dst = a_ + place * strip_size_ + phase * split_.parts * part_ + channel * pitch_;
-    const int64_t channels = std::min(kPackChannels, p_.in_channels - channel);
-    const T* pointers[kSplitDepth];
-    bool safe = true;
-    for (int64_t k = 0; k < pitch_; k += kSplitDepth) {
-      grid.positions(strip, k, pointers);
-      safe = split_.turn({pointers, channels, dst + k, pitch_, part_}) && safe;
-    }
-    return safe;
-  }
-
-  // Packed panels of one chunk of `steps` steps: [panel][step].
-  bool pair(int64_t first_segment, int64_t steps, int64_t chunk) const {
-    const int64_t count = std::min(kChunk, steps - chunk * kChunk);
-    const T* pointers[kSplitDepth];
-    bool safe = true;
-    for (int64_t s = 0; s < count; ++s) {
-      const int64_t step = chunk * kChunk + s;
-      result_.positions(first_segment + step / strip_steps_, step % strip_steps_ * kSplitDepth, pointers);
-      uint16_t* dst = b_ + (chunk * kChunk * panels_ + s) * split_.step();
-      safe = split_.pair({pointers, p_.out_channels, dst, count * split_.step(), 0}) && safe;
-    }
-    return safe;
-  }
-
-  void multiply(int64_t segments, bool first) {
-    const int64_t steps = segments * strip_steps_, all = chunks(steps);
-    const int64_t per_piece = ceil_div(all, pieces_);
-    const int64_t down = ceil_div(p_.in_channels, kTaskChannels);
-    const int64_t across = ceil_div(p_.out_channels, kTaskOutputs);
-    Scratch<int64_t> offsets(steps);
-    for (int64_t s = 0; s < steps; ++s)
-      offsets[s] = s / strip_steps_ * strip_size_ + s % strip_steps_ * kSplitDepth;
-    parallel_for(pieces_ * down * across, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) {
-        const int64_t piece = task / (down * across), start = piece * per_piece;
-        for (int64_t chunk = start; chunk < std::min(start + per_piece, all); ++chunk)
-          multiply_chunk(
-              {piece, task / across % down * kTaskChannels, task % across * (kTaskOutputs / kSplitLanes),
-               chunk * kChunk, std::min(kChunk, steps - chunk * kChunk)},
-              &offsets[chunk * kChunk], !first || chunk > start);
-      }
-    });
-  }
-
-  struct Part {
-    int64_t piece, channel, panel;  // the first of a range of channels and of panels
-    int64_t step, steps;
+  struct Range {
+    int64_t channel, channels;  // of the source
+    int64_t output, outputs, panels;
   };
-
-  void multiply_chunk(const Part& x, const int64_t* offsets, bool accumulate) const {
-    const int64_t m = std::min(kTaskChannels, p_.in_channels - x.channel);
-    const int64_t last_panel = std::min(x.panel + kTaskOutputs / kSplitLanes, panels_);
-    float* rows[kTaskChannels];
-    const uint16_t* tiles[kTaskChannels / 16];
-    for (int64_t panel = x.panel; panel < last_panel; ++panel)
-      for (int64_t tap = 0; tap < p_.taps(); ++tap) {
-        const uint16_t* start = a_ + tap_offset(tap) + x.channel * pitch_;
-        for (int64_t i = 0; i < kTaskChannels / 16; ++i) tiles[i] = start + i * 16 * pitch_;
-        float* sums = sums_ + ((x.piece * panels_ + panel) * p_.taps() + tap) * p_.in_channels * kSplitLanes;
-        for (int64_t c = 0; c < m; ++c) rows[c] = sums + (x.channel + c) * kSplitLanes;
-        split_.sum_block({m, std::min(kSplitLanes, p_.out_channels - panel * kSplitLanes), x.steps, tiles,
-                          2 * pitch_, part_, offsets,
-                          b_ + (x.step * panels_ + panel * x.steps) * split_.step(), 0, rows, 0, accumulate,
-                          nullptr});
-      }
+  Range range_of(int64_t i) const {
+    const int64_t channel = i / output_ranges_ * channels_, width = panels_ * kPanelColumns;
+    const int64_t output = i % output_ranges_ * width, outputs = std::min(width, p_.out_channels - output);
+    return {channel, std::min(channels_, p_.in_channels - channel), output, outputs,
+            ceil_div(outputs, kPanelColumns)};
   }
 
-  int64_t tap_offset(int64_t tap) const {
-    const auto i = static_cast<size_t>(tap);
-    const int64_t down = vertical_.shift[i / p_.kernel_w], right = horizontal_.shift[i % p_.kernel_w];
-    return tap_phase_[i] * split_.parts * part_ +
-           (lanes_ == 1 ? down * source_.cols + right : down * strip_size_ + right * lanes_);
+  // Into as many bands as make the least work: of steps, and of packing what bands share.
+  void cut_bands() {
+    const auto c = static_cast<double>(p_.in_channels), o = static_cast<double>(p_.out_channels);
+    const double multiply = 0.4 * static_cast<double>(p_.taps()) * c * o + 9 * o, turn = 14 * c;  // cycles
+    double least = -1;
+    Axis v = vertical_, h = horizontal_;
+    for (int64_t i = 1; i <= std::min(kLanes, v.out); ++i)
+      for (int64_t j = 1; j <= std::min(kLanes / i, h.out); ++j) {
+        v.cut(i), h.cut(j);
+        const auto steps = static_cast<double>(v.size * h.size);
+        const auto seen = static_cast<double>(v.seen(v.size) * h.seen(h.size));
+        const auto groups = static_cast<double>(ceil_div(p_.images * i * j, kLanes));
+        const double cost = groups * (steps * multiply + seen * turn);
+        if (least >= 0 && cost >= least) continue;
+        least = cost, vertical_.cut(i), horizontal_.cut(j);
+      }
+    groups_ = ceil_div(p_.images * vertical_.bands * horizontal_.bands, kLanes);
+  }
+
+  // The lanes of a group, for position (row, col) of the result and (i, j) further on in the source.
+  LaneRows<T> lanes(int64_t group, int64_t row, int64_t col, bool source) const {
+    const Axis &v = vertical_, &h = horizontal_;
+    LaneRows<T> x = source ? LaneRows<T>{src_, p_.in_h, p_.in_w, h.step, {}, {}, {}}
+                           : LaneRows<T>{grad_, v.out, h.out, 1, {}, {}, {}};
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const int64_t band = group * kLanes + lane;
+      x.image[lane] = band / (v.bands * h.bands);
+      const int64_t top = band / h.bands % v.bands * v.size, left = band % h.bands * h.size;
+      x.row[lane] = source ? (top * v.stride + row) * v.step - v.pad : top + row;
+      x.col[lane] = source ? ((left + col) * h.stride) * h.step - h.pad : left + col;
+      if (x.image[lane] >= p_.images) x.row[lane] = -1;
+    }
+    return x;
+  }
+
+  // The sums of a range over the rows of a piece, the first of which is `first`.
+  void add_up(const Range& range, int64_t first, float* sums) const {
+    const int64_t part = ring_rows_ * slot_;
+    Scratch<uint16_t> ring(kernel_.parts * part);
+    Scratch<uint16_t> panels(range.panels * cols_ * kernel_.parts * 2 * kLaneTile);
+    Scratch<T> pixels(direct_ ? 0 : kLanes * cols_seen_ * channels_);
+    int64_t steps[kChain];
+    for (int64_t s = 0; s < cols_; ++s) steps[s] = s * horizontal_.stride * range.channels * kLanes;
+    int64_t ready = 0;  // rows of the source below this one are in the ring
+    const int64_t last = std::min(first + rows_per_piece_, rows_);
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t group = i / vertical_.size / strips_, row = i % vertical_.size;
+      const int64_t col = i / vertical_.size % strips_ * cols_;
+      if (i == first || row == 0) ready = 0;
+      const int64_t top = row * vertical_.stride;
+      for (ready = std::max(ready, top); ready <= top + vertical_.reach; ++ready)
+        turn_row(range, lanes(group, ready, col, true), pixels.data(),
+                 ring.data() + ready % ring_rows_ * slot_);
+      LaneRows<T> grad = lanes(group, row, col, false);
+      grad.view.data += range.output;
+      grad.runs(cols_, [&](const T* const* pointers, int64_t x, int64_t n) {
+        kernel_.pair({pointers, n, grad.view.col, range.outputs,
+                      panels.data() + x * kernel_.parts * 2 * kLaneTile, kernel_.parts * 2 * kLaneTile,
+                      cols_ * kernel_.parts * 2 * kLaneTile});
+      });
+      for (int64_t tap = 0; tap < p_.taps(); tap += merged_) {
+        const int64_t down = tap / p_.kernel_w * vertical_.dilation;
+        const int64_t right = tap % p_.kernel_w * horizontal_.dilation;
+        kernel_.multiply({merged_ * range.channels, range.panels, cols_,
+                          ring.data() + (top + down) % ring_rows_ * slot_ + right * range.channels * kLanes,
+                          part, steps, panels.data(), sums + tap / merged_ * run_sums_, i > first});
+      }
+    }
+  }
+
+  // One row of the source into its slot of the ring.
+  void turn_row(const Range& range, LaneRows<T> rows, T* pixels, uint16_t* slot) const {
+    const int64_t part = ring_rows_ * slot_, channels = range.channels;
+    rows.view.data += range.channel * rows.view.channel;
+    if (direct_) {
+      rows.runs(cols_seen_, [&](const T* const* pointers, int64_t x, int64_t n) {
+        kernel_.turn({pointers, n, rows.step * rows.view.col, channels, slot + x * channels * kLanes,
+                      channels * kLanes, part});
+      });
+      return;
+    }
+    const T* pointers[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      pointers[lane] = rows.has(lane) ? pixels + lane * cols_seen_ * channels : nullptr;
+      if (!rows.has(lane)) continue;
+      ImageView<const T> view = rows.view;  // of the columns that are read
+      const int64_t pixel = (rows.col[lane] % rows.step + rows.step) % rows.step;
+      view.data += pixel * view.col, view.col *= rows.step;
+      copy_source_row(view, rows.h, ceil_div(rows.w - pixel, rows.step), channels, rows.image[lane],
+                      rows.row[lane], (rows.col[lane] - pixel) / rows.step, cols_seen_, channels,
+                      pixels + lane * cols_seen_ * channels);
+    }
+    kernel_.turn({pointers, 1, 0, cols_seen_ * channels, slot, 0, part});
+  }
+
+  // Adds the pieces of a panel in their order and turns them into OIHW.
+  bool finish(const Range& range, int64_t panel, const float* sums, int64_t piece, float* grad_weight) const {
+    const int64_t taps = p_.taps(), depth = p_.in_channels * taps, count = range.channels * taps;
+    const int64_t block = range.panels * kSumBlock;  // of 32 rows
+    bool finite = true;
+    for (int64_t half = 0; half < 2; ++half) {
+      const int64_t output = panel * kPanelColumns + half * 16;
+      if (output >= range.outputs) break;
+      const float* from = sums + panel * kSumBlock + half * 16;
+      float* out = grad_weight + (range.output + output) * depth + range.channel * taps;
+      const float* rows[16];
+      int64_t channel = 0, tap = 0;
+      for (int64_t i = 0; i < count; i += 16) {
+        const int64_t n = std::min<int64_t>(16, count - i);
+        for (int64_t k = 0; k < n; ++k) {
+          const int64_t row = tap % merged_ * range.channels + channel;
+          rows[k] = from + tap / merged_ * run_sums_ + row / 32 * block + row % 32 * kPanelColumns;
+          if (++tap == taps) tap = 0, ++channel;
+        }
+        finite = kernel_.finish({rows, n, std::min<int64_t>(16, range.outputs - output), pieces_, piece,
+                                 out + i, depth}) &&
+                 finite;
+      }
+    }
+    return finite;
   }
 
   const Conv2dParams& p_;
-  const SplitKernel<T>& split_;
-  const Axis vertical_, horizontal_;
-  const int64_t lanes_;
-  const int64_t panels_;  // of outputs
-  Grid<T> source_, result_;
-  std::vector<std::pair<int64_t, int64_t>> phases_;
-  std::vector<int64_t> tap_phase_;
-  int64_t strip_steps_;                // of a strip of the result
-  int64_t pitch_, part_, strip_size_;  // numbers between channels, parts and strips of the turned source
-  int64_t segments_, slab_, pieces_;  // strips of the result in a group of images, and those packed at a time
-  uint16_t* a_ = nullptr;
-  uint16_t* b_ = nullptr;  // [chunk][panel][step]
-  float* sums_ = nullptr;  // [piece][panel][tap][channel][output]
+  const LaneKernel<T>& kernel_;
+  const ImageView<const T> src_, grad_;
+  Axis vertical_, horizontal_;
+  const bool direct_;                  // pixels are read where they lie
+  const int64_t merged_;               // taps of a kernel row that are one run of channels
+  const int64_t channels_, panels_;    // of a task
+  int64_t groups_;                     // of bands
+  int64_t ring_rows_, slot_;           // of the source; numbers in a row of one part
+  int64_t strips_, cols_, cols_seen_;  // a task takes strips of columns of a band
+  int64_t channel_ranges_, output_ranges_;
+  int64_t rows_, rows_per_piece_, pieces_;  // of [group][strip][row]
+  int64_t run_sums_, task_sums_;            // numbers for one run of taps, and for all
 };
-
-// Few channels: the taps of a kernel row are channels of one pixel.
-bool merge_row(const Conv2dParams& p) { return p.in_channels < 16 && p.kernel_w > 1 && p.dilation_w == 1; }
 
 }  // namespace
 
 bool split_grad_weight_fits(const Conv2dParams& p) {
-  const int64_t merged = merge_row(p) ? p.kernel_w : 1, channels = merged * p.in_channels;
-  const int64_t reuse = p.taps() / merged * channels * p.out_channels / (channels + p.out_channels);
+  const int64_t channels = (p.dilation_w == 1 ? p.kernel_w : 1) * p.in_channels;
+  const int64_t reuse = p.taps() * p.in_channels * p.out_channels / (p.in_channels + p.out_channels);
   return p.groups == 1 && channels >= 16 && p.out_channels >= 16 && reuse >= kLeastReuse &&
          p.images * p.out_h() * p.out_w() >= kLeastPositions;
 }
@@ -281,23 +330,7 @@ bool split_grad_weight_fits(const Conv2dParams& p) {
 template <class T>
 bool split_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad,
                        float* grad_weight) {
-  const bool merge = merge_row(p), copy = merge || src.channel != 1;
-  const int64_t rows = (p.out_h() - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;
-  const int64_t cols = (p.out_w() - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1;
-  Scratch<T> padded(copy ? p.images * rows * cols * p.in_channels : 0);
-  Conv2dParams seen = p;
-  if (copy) {
-    copy_rows(src, p.in_h, p.in_w, p.in_channels, p.images, -p.pad_h, rows, -p.pad_w, cols, p.in_channels,
-              padded.data());
-    src = channels_last<const T>(padded.data(), rows, cols, p.in_channels);
-    seen.in_h = rows, seen.in_w = cols;
-    seen.pad_h = seen.pad_w = seen.pad_h_end = seen.pad_w_end = 0;
-  }
-  if (merge) {
-    src.col *= p.stride_w;
-    seen.in_w = p.out_w(), seen.in_channels *= p.kernel_w, seen.kernel_w = seen.stride_w = 1;
-  }
-  return SplitGradWeight<T>(seen, src, grad).run(p, grad_weight);
+  return SplitGradWeight<T>(p, src, grad).run(grad_weight);
 }
 
 template bool split_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,

@@ -103,7 +103,7 @@ class SplitBatch {
       const bool inside = from >= 0 && from < first_.src_w;
       for (int64_t i = 0; i < kImages; ++i)
         pointers[i] = inside ? start + i * src.image + from * src.col : nullptr;
-      safe = split_.tile({pointers, first_.channels, dst, 0, 0}) && safe;
+      safe = split_.tile({pointers, first_.channels, dst, 0}) && safe;
     }
     return safe;
   }

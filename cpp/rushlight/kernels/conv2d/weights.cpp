@@ -117,7 +117,7 @@ struct SplitWeights::Packing {
           for (int64_t i = 0; i < kSplitDepth; ++i)
             rows[i] = i < channels ? &turned[(i * taps + jobs[j].taps[t].weight) * kSplitLanes] : nullptr;
           const int64_t step = static_cast<int64_t>(t) * split_steps(job.channels) + c / kSplitDepth;
-          safe = split.pair({rows, kSplitLanes, panel(j, block) + step * split.step(), 0, 0}) && safe;
+          safe = split.pair({rows, kSplitLanes, panel(j, block) + step * split.step(), 0}) && safe;
         }
     }
     return safe;

@@ -295,27 +295,6 @@ bool split_tile(const SplitPositions<float>& x) {
 }
 
 template <int kParts>
-bool split_turn(const SplitPositions<float>& x) {
-  Range range;
-  for (int64_t c = 0; c < x.channels; c += 16) {
-    const int64_t n = x.channels - c;
-    F32 low[16], high[16];
-    for (int64_t i = 0; i < 16; ++i) {
-      low[i] = load_channels(x.src[i], c, n);
-      high[i] = load_channels(x.src[16 + i], c, n);
-      range.see(low[i].r);
-      range.see(high[i].r);
-    }
-    transpose_square<float>(low);
-    transpose_square<float>(high);
-    for (int64_t r = 0; r < (n < 16 ? n : 16); ++r) {
-      store_parts(x.dst + (c + r) * x.pitch, split<kParts>(low[r].r, high[r].r), x.part);
-    }
-  }
-  return range.safe();
-}
-
-template <int kParts>
 bool split_pair(const SplitPositions<float>& x) {
   Pairs<kParts> pairs;
   for (int64_t c = 0; c < x.channels; c += 16) {
@@ -371,7 +350,6 @@ void split_block(const SplitBlock<T>& x) {
   }                                                                                             \
   void split_gather_##parts(const SplitGather& x) { split_gather<parts>(x); }                   \
   bool split_tile_##parts(const SplitPositions<float>& x) { return split_tile<parts>(x); }             \
-  bool split_turn_##parts(const SplitPositions<float>& x) { return split_turn<parts>(x); }             \
   bool split_pair_##parts(const SplitPositions<float>& x) { return split_pair<parts>(x); }             \
   void split_block_##parts(const SplitBlock<float>& x) { split_block<parts>(x); }
 // clang-format on

@@ -177,19 +177,6 @@ bool split_tile_bf16(const SplitPositions<uint16_t>& x) {
   return range.safe();
 }
 
-bool split_turn_bf16(const SplitPositions<uint16_t>& x) {
-  Pairs pairs;
-  for (int64_t c = 0; c < x.channels; c += 16) {
-    F32 square[16];
-    for (int64_t i = 0; i < 16; ++i) {
-      const auto part = [&](const uint16_t* p) { return load_16(p == nullptr ? p : p + c, x.channels - c); };
-      square[i] = as_f32(pairs(part(x.src[2 * i]), part(x.src[2 * i + 1])));
-    }
-    transpose_pairs(square, x.dst + c * x.pitch, x.pitch, at_most(x.channels - c, 16));
-  }
-  return pairs.safe();
-}
-
 bool split_pair_bf16(const SplitPositions<uint16_t>& x) {
   Pairs pairs;
   for (int64_t c = 0; c < x.channels; c += 16) {

@@ -79,7 +79,7 @@ struct SplitPositions {
   const T* const* src;
   int64_t channels;
   uint16_t* dst;
-  int64_t pitch, part;
+  int64_t pitch;
 };
 
 // For operands and results that are T in memory.
@@ -96,8 +96,6 @@ struct SplitKernel {
   // Splits `count` numbers into planes of `plane` numbers each, one a part; false if a value cannot be split.
   bool (*split)(const T* src, int64_t count, int64_t plane, uint16_t* planes);
   void (*gather)(const SplitGather&);
-  // A: part q of channel c becomes the 32 numbers at dst + q * part + c * pitch.
-  bool (*turn)(const SplitPositions<T>&);
   // A: 16 positions become tiles, one step of channels after the other, [part][16][32] each.
   bool (*tile)(const SplitPositions<T>&);
   // B: channels from 32 * i on become the step of a packed panel at dst + i * pitch.

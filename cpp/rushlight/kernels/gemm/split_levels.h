@@ -11,7 +11,6 @@ namespace rushlight::kernels::amx {
   bool split_pack_columns_##parts(const SplitPanel<float>& x);                                 \
   bool split_planes_##parts(const float* src, int64_t count, int64_t plane, uint16_t* planes); \
   void split_gather_##parts(const SplitGather& x);                                             \
-  bool split_turn_##parts(const SplitPositions<float>& x);                                     \
   bool split_tile_##parts(const SplitPositions<float>& x);                                     \
   bool split_pair_##parts(const SplitPositions<float>& x);
 RUSHLIGHT_DECLARE_SPLIT(1)
@@ -24,7 +23,6 @@ void split_block_bf16(const SplitBlock<uint16_t>& x);
 bool split_pack_rows_bf16(const SplitPanel<uint16_t>& x);
 bool split_pack_columns_bf16(const SplitPanel<uint16_t>& x);
 bool split_planes_bf16(const uint16_t* src, int64_t count, int64_t plane, uint16_t* planes);
-bool split_turn_bf16(const SplitPositions<uint16_t>& x);
 bool split_tile_bf16(const SplitPositions<uint16_t>& x);
 bool split_pair_bf16(const SplitPositions<uint16_t>& x);
 

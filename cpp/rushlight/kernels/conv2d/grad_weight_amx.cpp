@@ -1,0 +1,224 @@
+// The weight gradient on AMX tiles: see Note [Bands] in grad_weight_split.cpp.
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "rushlight/kernels/conv2d/grad_weight_tiles.h"
+#include "rushlight/kernels/gemm/square.inl.h"
+#include "rushlight/kernels/tiles.h"
+#include "rushlight/kernels/vec/vec.h"
+
+namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
+namespace {
+
+constexpr int64_t kPair = 2 * kLaneTile;  // one part of a step of B
+
+inline __m512i upper_half() { return _mm512_set1_epi32(static_cast<int>(0xffff0000)); }
+
+// Rounded to bfloat16, halves away from zero. Some NaN become zero: what is left of them stays NaN.
+inline __m512 round_off(__m512 x) {
+  return _mm512_castsi512_ps(
+      _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)), upper_half()));
+}
+// Upper halves of a and b, side by side.
+inline __m512i join(__m512 a, __m512 b) {
+  return _mm512_ternarylogic_epi32(_mm512_srli_epi32(_mm512_castps_si512(a), 16), _mm512_castps_si512(b),
+                                   upper_half(), 0xf8);  // first | (second & third)
+}
+
+// a and b as sums of kParts bfloat16 numbers each: a_0 b_0 a_1 b_1 ... of part q at dst + q * apart.
+// None: they are bfloat16 numbers.
+template <int kParts>
+inline void split_lanes(__m512 a, __m512 b, uint16_t* dst, int64_t apart) {
+  if constexpr (kParts == 0) return _mm512_store_si512(dst, join(a, b));
+#pragma GCC unroll 3
+  for (int part = 0; part + 1 < kParts; ++part) {
+    const __m512 rounded_a = round_off(a), rounded_b = round_off(b);
+    _mm512_store_si512(dst + part * apart, join(rounded_a, rounded_b));
+    a = _mm512_sub_ps(a, rounded_a), b = _mm512_sub_ps(b, rounded_b);
+  }
+  // Of three parts the last has no more than eight bits; of fewer, it is rounded so that NaN stay.
+  const auto rounded = [](__m512 x) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x)), 16));
+  };
+  if constexpr (kParts == 1 || kParts == 2) a = rounded(a), b = rounded(b);
+  _mm512_store_si512(dst + (kParts - 1) * apart, join(a, b));
+}
+
+inline F32 load_lane(const float* p, int64_t first, int64_t n) {
+  return p == nullptr ? F32(0.0f) : load_n(p + first, n);
+}
+inline F32 load_lane(const uint16_t* p, int64_t first, int64_t n) {
+  return p == nullptr ? F32(0.0f) : load_bf16(p + first, n < 16 ? n : 16);
+}
+
+template <int kParts>
+void turn(const LaneRun<float>& x) {
+  for (int64_t i = 0; i < x.count; ++i) {
+    const int64_t position = i * x.step;
+    uint16_t* dst = x.dst + i * x.dst_step;
+    for (int64_t c = 0; c < x.channels; c += 16, dst += kLaneTile) {
+      const int64_t n = x.channels - c;
+      F32 low[16], high[16];
+      for (int64_t lane = 0; lane < 16; ++lane) low[lane] = load_lane(x.src[lane], position + c, n);
+      transpose_square<float>(low);
+      for (int64_t lane = 0; lane < 16; ++lane) high[lane] = load_lane(x.src[16 + lane], position + c, n);
+      transpose_square<float>(high);
+      const int64_t rows = n < 16 ? n : 16;
+      for (int64_t r = 0; r < rows; ++r) split_lanes<kParts>(low[r].r, high[r].r, dst + r * kLanes, x.apart);
+    }
+  }
+}
+
+// Numbers that are one part as they are: turned in pairs.
+void turn(const LaneRun<uint16_t>& x) {
+  for (int64_t i = 0; i < x.count; ++i) {
+    const int64_t position = i * x.step;
+    uint16_t* dst = x.dst + i * x.dst_step;
+    for (int64_t c = 0; c < x.channels; c += 16, dst += kLaneTile) {
+      const int64_t n = x.channels - c;
+      F32 square[16];
+      for (int64_t lane = 0; lane < 16; ++lane)
+        square[lane] = F32::wrap(_mm512_castsi512_ps(
+            join(load_lane(x.src[lane], position + c, n).r, load_lane(x.src[16 + lane], position + c, n).r)));
+      transpose_square<float>(square);
+      for (int64_t r = 0; r < (n < 16 ? n : 16); ++r)
+        _mm512_store_si512(dst + r * kLanes, _mm512_castps_si512(square[r].r));
+    }
+  }
+}
+
+template <int kParts, class T>
+void pair(const LaneRun<T>& x) {
+  for (int64_t i = 0; i < x.count; ++i) {
+    const int64_t position = i * x.step;
+    for (int64_t c = 0; c < x.channels; c += 16) {
+      uint16_t* dst =
+          x.dst + i * x.dst_step + c / kPanelColumns * x.apart + c % kPanelColumns / 16 * kLaneTile;
+      const int64_t n = x.channels - c;
+      for (int64_t lane = 0; lane < 16; ++lane)
+        split_lanes<kParts>(load_lane(x.src[lane], position + c, n).r,
+                            load_lane(x.src[16 + lane], position + c, n).r, dst + lane * kLanes, kPair);
+    }
+  }
+}
+
+// 2 x 2 tiles: sums 0 to 3, A in 4 and 5, B in 6 and 7. kTwo: two tiles of rows, else one.
+template <bool kTwo>
+inline void load_a(const uint16_t* a) {
+  _tile_loadd(4, a, 2 * kLanes);
+  if constexpr (kTwo) _tile_loadd(5, a + kLaneTile, 2 * kLanes);
+}
+inline void load_b(const uint16_t* b) {
+  _tile_loadd(6, b, 2 * kLanes);
+  _tile_loadd(7, b + kLaneTile, 2 * kLanes);
+}
+template <bool kTwo>
+inline void add_products() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  if constexpr (kTwo) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
+}
+
+// Small products meet small sums, where less of them is rounded away.
+template <bool kTwo>
+inline void multiply_small_parts(const LaneProduct& x, const uint16_t* a, const uint16_t* b) {
+  for (int64_t s = 0; s < x.steps; ++s, b += 3 * kPair) {
+    const uint16_t* first = a + x.a_step[s];
+    load_b(b);
+    load_a<kTwo>(first + 2 * x.a_part);
+    add_products<kTwo>();
+    load_a<kTwo>(first + x.a_part);
+    add_products<kTwo>();
+    load_b(b + kPair);
+    add_products<kTwo>();
+    load_a<kTwo>(first);
+    add_products<kTwo>();
+    load_b(b + 2 * kPair);
+    add_products<kTwo>();
+  }
+}
+
+template <int kParts, bool kTwo>
+inline void multiply_block(const LaneProduct& x, const uint16_t* a, const uint16_t* b, float* sums) {
+  _tile_zero(0);
+  _tile_zero(1);
+  if constexpr (kTwo) _tile_zero(2);
+  if constexpr (kTwo) _tile_zero(3);
+  if constexpr (kParts == 3) multiply_small_parts<kTwo>(x, a, b);
+  for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPair) {
+    const uint16_t* first = a + x.a_step[s];
+    load_b(b);
+    if constexpr (kParts == 2) {
+      load_a<kTwo>(first + x.a_part);
+      add_products<kTwo>();
+    }
+    load_a<kTwo>(first);
+    add_products<kTwo>();
+    if constexpr (kParts == 2) {
+      load_b(b + kPair);
+      add_products<kTwo>();
+    }
+  }
+  _tile_stored(0, sums, 128);
+  _tile_stored(1, sums + 16, 128);
+  if constexpr (kTwo) _tile_stored(2, sums + kSumBlock / 2, 128);
+  if constexpr (kTwo) _tile_stored(3, sums + kSumBlock / 2 + 16, 128);
+}
+
+template <int kParts>
+void multiply(const LaneProduct& x) {
+  alignas(64) float block[kSumBlock];
+  float* sums = x.sums;
+  for (int64_t i = 0; i < x.rows; i += 32) {
+    const int64_t rows = x.rows - i < 32 ? x.rows - i : 32;
+    if (i == 0 || rows < 32) configure_tiles(rows);
+    const uint16_t* a = x.a + i * kLanes;
+    for (int64_t panel = 0; panel < x.panels; ++panel, sums += kSumBlock) {
+      const uint16_t* b = x.b + panel * x.steps * kParts * kPair;
+      float* to = x.accumulate ? block : sums;
+      if (rows > 16)
+        multiply_block<kParts, true>(x, a, b, to);
+      else
+        multiply_block<kParts, false>(x, a, b, to);
+      if (x.accumulate)
+        for (int64_t k = 0; k < rows * kPanelColumns; k += 16)
+          (F32::load(sums + k) + F32::load(block + k)).store(sums + k);
+    }
+  }
+  _tile_release();
+}
+
+}  // namespace
+
+bool lane_finish(const LaneResult& x) {
+  F32 square[16];
+  for (int64_t i = 0; i < 16; ++i) {
+    square[i] = F32(0.0f);
+    if (i >= x.count) continue;
+    square[i] = F32::load(x.rows[i]);
+    for (int64_t piece = 1; piece < x.pieces; ++piece)
+      square[i] = square[i] + F32::load(x.rows[i] + piece * x.piece);
+  }
+  transpose_square<float>(square);
+  __mmask16 special = 0;
+  for (int64_t j = 0; j < x.columns; ++j) {
+    special |= _mm512_fpclass_ps_mask(square[j].r, 0x99);  // NaN of both kinds, infinities of both signs
+    store_n(x.out + j * x.pitch, square[j], x.count);
+  }
+  return special == 0;
+}
+
+#define RUSHLIGHT_LANE_FUNCTIONS(parts)                               \
+  void lane_turn_##parts(const LaneRun<float>& x) { turn<parts>(x); } \
+  void lane_pair_##parts(const LaneRun<float>& x) { pair<parts>(x); } \
+  void lane_multiply_##parts(const LaneProduct& x) { multiply<parts>(x); }
+RUSHLIGHT_LANE_FUNCTIONS(1)
+RUSHLIGHT_LANE_FUNCTIONS(2)
+RUSHLIGHT_LANE_FUNCTIONS(3)
+#undef RUSHLIGHT_LANE_FUNCTIONS
+void lane_turn_bf16(const LaneRun<uint16_t>& x) { turn(x); }
+void lane_pair_bf16(const LaneRun<uint16_t>& x) { pair<0>(x); }
+
+}  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS
