@@ -92,6 +92,12 @@ struct Rule {
 };
 const Rule kMm{[](const Tensor& grad, const Tensor& b) { return mm(grad, t(b)); },
                [](const Tensor& grad, const Tensor& a) { return mm(t(a), grad); }};
+// The same where b is a transposed view, as the weight of a linear layer is: its gradient is one, too, and so
+// that of what was transposed has the order of a fresh tensor.
+const Rule kMmTransposed{kMm.grad_a, [](const Tensor& grad, const Tensor& a) { return t(mm(t(grad), a)); }};
+const Rule& mm_rule(const Tensor& b) {
+  return !b.is_contiguous() && t(b).is_contiguous() ? kMmTransposed : kMm;
+}
 const Rule kBmm{[](const Tensor& grad, const Tensor& b) { return bmm(grad, transpose(b, 1, 2)); },
                 [](const Tensor& grad, const Tensor& a) { return bmm(transpose(a, 1, 2), grad); }};
 const Rule kMv{[](const Tensor& grad, const Tensor& b) { return outer(grad, b); },
@@ -229,7 +235,8 @@ Tensor matmul_batched(const Tensor& a, const Tensor& b) {
 
 Tensor mm(const Tensor& input, const Tensor& mat2) {
   check_mm(input, mat2, "mm");
-  return recorded(product(input, mat2, {input.size(0), mat2.size(1)}, "mm"), "MmBackward0", input, mat2, kMm);
+  return recorded(product(input, mat2, {input.size(0), mat2.size(1)}, "mm"), "MmBackward0", input, mat2,
+                  mm_rule(mat2));
 }
 
 Tensor bmm(const Tensor& input, const Tensor& mat2) {
@@ -281,7 +288,7 @@ Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scales
   const Dims sizes{mat1.size(0), mat2.size(1)};
   check_expands(input, sizes, "addmm");
   return recorded_sum(sum_with_product(input, mat1, mat2, sizes, scales, "addmm"), "AddmmBackward0", input,
-                      mat1, mat2, scales, kMm);
+                      mat1, mat2, scales, mm_rule(mat2));
 }
 
 Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scales scales) {
