@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -32,7 +33,7 @@ TEST(BatchNorm, PassesMatchTheFormulasInBothLayouts) {
                          dst.data());
         batch_norm_apply_backward(shape, src.data(), grad.data(), center.data(), scale.data(),
                                   src_scale.data(), shift.data(), {}, grad_src.data());
-        batch_norm_sums(shape, src.data(), grad.data(), center.data(), {}, sum_grad.data(),
+        batch_norm_sums(shape, src.data(), grad.data(), center.data(), {}, {}, sum_grad.data(),
                         sum_product.data());
         std::vector<double> expected_grad(sum_grad.size()), expected_product(sum_grad.size());
         for (size_t i = 0; i < src.size(); ++i) {
@@ -83,7 +84,7 @@ TEST(BatchNorm, FusedStepsGiveTheBitsOfSingleOnes) {
 
         const auto sums = [&](const std::vector<float>& g, const BatchNormGate& gate) {
           std::vector<double> result(static_cast<size_t>(2 * channels));
-          batch_norm_sums(shape, src.data(), g.data(), center.data(), gate, result.data(),
+          batch_norm_sums(shape, src.data(), g.data(), center.data(), gate, {}, result.data(),
                           result.data() + channels);
           return result;
         };
@@ -100,6 +101,83 @@ TEST(BatchNorm, FusedStepsGiveTheBitsOfSingleOnes) {
       });
     }
   }
+}
+
+// Behind a sum, the ReLU's result is the gate; what passes it is kept.
+TEST(BatchNorm, MaskedSumsGiveTheBitsOfSingleSteps) {
+  for (const int64_t channels : {1, 3, 16, 70, 130}) {
+    for (const bool channels_last : {false, true}) {
+      const int64_t batch = 2, spatial = 37, n = batch * channels * spatial;
+      const BatchNormShape shape{DType::Float32, batch, channels, spatial, channels_last};
+      auto src = normal(n), grad = normal(n, 0.5f, 8), result = normal(n, 0.0f, 7);
+      result[1] = std::numeric_limits<float>::quiet_NaN();
+      result[2] = 0.0f;
+      std::vector<float> masked = grad;
+      for (size_t i = 0; i < masked.size(); ++i)
+        if (result[i] <= 0.0f) masked[i] = 0.0f;
+      const auto center = normal(channels, 0.1f, 1);
+      everywhere([&] {
+        std::vector<double> separate(static_cast<size_t>(2 * channels)), together(separate.size());
+        batch_norm_sums(shape, src.data(), masked.data(), center.data(), {}, {}, separate.data(),
+                        separate.data() + channels);
+        std::vector<float> passed = grad;
+        batch_norm_sums(shape, src.data(), passed.data(), center.data(), {}, {result.data(), passed.data()},
+                        together.data(), together.data() + channels);
+        ASSERT_EQ(std::memcmp(separate.data(), together.data(), separate.size() * sizeof(double)), 0);
+        ASSERT_EQ(std::memcmp(passed.data(), masked.data(), masked.size() * sizeof(float)), 0);
+      });
+    }
+  }
+}
+
+// Means far from zero, an outlier in the rows that choose the center, and a constant channel.
+TEST(BatchNorm, MomentsAreAccurate) {
+  for (const int64_t channels : {1, 3, 16, 70, 2100}) {
+    for (const int64_t rows : {1, 2, 15, 16, 17, 700}) {
+      const BatchNormShape shape{DType::Float32, 1, channels, rows, true};
+      auto src = normal(rows * channels, 1000.0f);
+      for (int64_t r = 0; r < rows; ++r) src[static_cast<size_t>(r * channels)] = 0.3f;  // constant
+      src.back() = -1e6f;
+      if (channels > 1) src[1] = 1e6f;
+      std::vector<double> expected_mean(static_cast<size_t>(channels), 0.0), expected_var = expected_mean;
+      for (int pass = 0; pass < 2; ++pass)
+        for (size_t i = 0; i < src.size(); ++i) {
+          const size_t c = i % static_cast<size_t>(channels);
+          const double delta = static_cast<double>(src[i]) - expected_mean[c];
+          if (pass == 0) expected_mean[c] += static_cast<double>(src[i]) / static_cast<double>(rows);
+          if (pass == 1) expected_var[c] += delta * delta / static_cast<double>(rows);
+        }
+      std::map<Isa, std::vector<double>> first;
+      everywhere([&] {
+        std::vector<double> mean(expected_mean.size()), var(expected_mean.size());
+        batch_norm_moments(shape, src.data(), mean.data(), var.data());
+        for (size_t c = 0; c < mean.size(); ++c) {
+          ASSERT_NEAR(mean[c], expected_mean[c],
+                      1e-7 * std::abs(expected_mean[c]) + 1e-7 * std::sqrt(expected_var[c]));
+          ASSERT_NEAR(var[c], expected_var[c], 1e-5 * expected_var[c] + 1e-12);
+        }
+        EXPECT_EQ(var, first.emplace(active_isa(), var).first->second);
+      });
+    }
+  }
+}
+
+TEST(BatchNorm, MomentsOfInfinitiesAndNaN) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const int64_t channels = 3, rows = 40;
+  const BatchNormShape shape{DType::Float32, 1, channels, rows, true};
+  auto src = normal(rows * channels);
+  src[0] = inf;
+  src[static_cast<size_t>(30 * channels + 1)] = -inf;
+  src[static_cast<size_t>(5 * channels + 2)] = std::numeric_limits<float>::quiet_NaN();
+  everywhere([&] {
+    std::vector<double> mean(3), var(3);
+    batch_norm_moments(shape, src.data(), mean.data(), var.data());
+    EXPECT_EQ(mean[0], static_cast<double>(inf));
+    EXPECT_EQ(mean[1], -static_cast<double>(inf));
+    EXPECT_TRUE(std::isnan(mean[2]));
+    for (const double value : var) EXPECT_TRUE(std::isnan(value));
+  });
 }
 
 }  // namespace

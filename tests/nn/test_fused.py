@@ -81,6 +81,46 @@ def test_hooks_on_inner_nodes_see_the_gradient_between(where: int) -> None:
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_hooks_on_the_way_to_a_residual(where: int) -> None:
+    """ReLU, sum and batch norm run as one only while nobody listens between them."""
+    seen = []
+    for step in (norm_act, single_steps):
+        values = inputs(True)
+        y = step(*layers(), *values)
+        node = y.grad_fn
+        for _ in range(where):
+            node = node.next_functions[0][0]
+        found: list[Any] = []
+        node.register_prehook(lambda grads, found=found: found.append(grads[0].clone()))
+        y.backward(rl.ones_like(y))
+        seen.append((found[0].tolist(), *(v.grad.tolist() for v in values)))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("wanted", [(0,), (1,), (0, 1)])
+def test_some_gradients_behind_a_residual(wanted: tuple[int, ...]) -> None:
+    found = []
+    for step in (norm_act, single_steps):
+        values = inputs(True)
+        y = step(*layers(), *values)
+        grads = rl.autograd.grad(y, [values[i] for i in wanted], rl.ones_like(y), retain_graph=True)
+        again = rl.autograd.grad(y, [values[i] for i in wanted], rl.ones_like(y))
+        assert [g.tolist() for g in grads] == [g.tolist() for g in again]
+        found.append([g.tolist() for g in grads])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_changed_result_is_noticed(residual: bool) -> None:
+    y = norm_act(*layers(), *inputs(residual))
+    z = y * 1.0
+    with rl.no_grad():
+        y.add_(1.0)
+    with pytest.raises(RuntimeError, match=r"modified by an inplace.*ReluBackward0"):
+        z.sum().backward()
+
+
 @pytest.mark.parametrize("kind", ["forward", "pre", "full", "full_pre"])
 @pytest.mark.parametrize("position", [0, 1])
 def test_module_hooks_get_the_single_steps(kind: str, position: int) -> None:
@@ -139,9 +179,9 @@ def test_errors_name_what_was_saved() -> None:
         y.sum().backward()
 
 
-def test_the_user_s_gradient_is_not_overwritten() -> None:
-    (x,) = inputs(False)
-    y = norm_act(*layers(), x)
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_user_s_gradient_is_not_overwritten(residual: bool) -> None:
+    y = norm_act(*layers(), *inputs(residual))
     gradient = rl.ones_like(y)
     y.backward(gradient)
     assert gradient.tolist() == rl.ones_like(y).tolist()

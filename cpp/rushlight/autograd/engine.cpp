@@ -192,53 +192,67 @@ class Engine {
         captured = true;
       }
     if (captured && !runs_after_capture(*node)) return;
-    std::shared_ptr<Node> last = node;  // `out` are the gradients of its inputs
-    Grads out = compute(*node, last, grads);
+    const Chain chain = mergeable(*node);
+    Grads out = compute(*node, chain, grads);
     grads.clear();
     if (!options_.retain_graph) node->release_saved();
-    for (size_t i = 0; i < last->next.size(); ++i) {
-      const Edge& edge = last->next[i];
+    size_t i = 0;
+    if (chain.empty()) hand_on(*node, 0, out, i);
+    for (size_t c = 0; c < chain.size(); ++c) hand_on(*chain[c], c + 1 < chain.size() ? 1 : 0, out, i);
+  }
+
+  // Delivers the gradients out[i], ... along the edges of `node` from `first` on.
+  void hand_on(const Node& node, size_t first, Grads& out, size_t& i) {
+    for (size_t k = first; k < node.next.size(); ++k, ++i) {
+      const Edge& edge = node.next[k];
       Tensor grad = i < out.size() ? std::move(out[i]) : Tensor();
       if (edge.node == nullptr || !wanted(edge.node.get())) continue;
       if (grad.defined()) {
         if (anomaly.load(std::memory_order_relaxed))
-          RUSHLIGHT_CHECK(!has_nan(grad), "Function '", place(*last), "' returned nan values in its ", i,
+          RUSHLIGHT_CHECK(!has_nan(grad), "Function '", place(node), "' returned nan values in its ", k,
                           "th output.");
-        grad = fitted(*edge.node, edge.output, std::move(grad), [&] { return place(*last); });
+        grad = fitted(*edge.node, edge.output, std::move(grad), [&] { return place(node); });
       }
       deliver(edge, std::move(grad));
     }
   }
 
-  // Runs `node`, and the one behind it with it if they merge: then that one becomes `last`.
-  Grads compute(Node& node, std::shared_ptr<Node>& last, Grads& grads) {
+  // Runs `node`, together with those of `chain`.
+  Grads compute(Node& node, const Chain& chain, Grads& grads) {
     TracedCall call(node.name_, trace::Kind::Backward);
     if (call)
       for (const Tensor& grad : grads) call.input(grad);
     Grads out;
-    if (mergeable(node)) {
-      last = node.next[0].node;
-      if (call) trace::note_kernel(str("merged with ", last->name_).c_str());
-      const std::lock_guard<std::recursive_mutex> both(last->mutex_);
-      tasks_.erase(last.get());
-      out = node.apply_merged(grads);
-      if (!options_.retain_graph) last->release_saved();
-    } else {
+    if (chain.empty()) {
       out = apply(node, grads);
+    } else {
+      std::vector<std::unique_lock<std::recursive_mutex>> locks;
+      std::string names;
+      for (Node* const link : chain) {
+        names += (names.empty() ? "merged with " : ", ") + link->name();
+        locks.emplace_back(link->mutex_);
+        tasks_.erase(link);
+      }
+      if (call) trace::note_kernel(names.c_str());
+      out = node.apply_merged(grads);
+      if (!options_.retain_graph)
+        for (Node* const link : chain) link->release_saved();
     }
     if (call)
       for (const Tensor& grad : out) call.output(grad);
     return out;
   }
 
-  // `node` and the one behind it may run as one: nobody looks at the gradient between them.
-  bool mergeable(Node& node) {
-    if (options_.create_graph || node.find_hooks() != nullptr) return false;
-    Node* const next = node.merges_with();
-    if (next == nullptr || next->find_hooks() != nullptr || !wanted(next)) return false;
-    for (const Capture& capture : captures_)
-      if (capture.node == next) return false;
-    return true;
+  // What may run together with `node`: nobody looks at the gradients between them.
+  Chain mergeable(Node& node) {
+    if (options_.create_graph || node.find_hooks() != nullptr) return {};
+    Chain chain = node.merges_with();
+    for (Node* const link : chain) {
+      if (link->find_hooks() != nullptr || !wanted(link)) return {};
+      for (const Capture& capture : captures_)
+        if (capture.node == link) return {};
+    }
+    return chain;
   }
 
   // A captured node goes on only to accumulate a leaf's gradient or because other inputs lie behind it.

@@ -17,6 +17,7 @@ namespace rushlight::autograd {
 
 class Node;
 using Grads = SmallVector<Tensor, 3>;
+using Chain = SmallVector<Node*, 2>;
 
 // Gradient flows to result number `output` of `node`. A null node needs no gradient.
 struct Edge {
@@ -63,10 +64,11 @@ class Node : public std::enable_shared_from_this<Node> {
 
   // Gradients of the results in (undefined: none arrived), gradients of the inputs out.
   virtual Grads apply(Grads& grads) = 0;
-  // The node this one hands its gradient to, if both can run backward at once: where nobody looks at what
-  // passes between them, the engine calls apply_merged, which returns the gradients of that node's inputs,
-  // instead of the two apply. Such a node has no other user. Null: none.
-  virtual Node* merges_with() { return nullptr; }
+  // The nodes that can run backward together with this one: the one it hands its gradient to, the one that
+  // one hands it to through its first edge, and so on. Where nobody looks at what passes between them, the
+  // engine calls apply_merged instead of their apply; it returns the gradients that leave the chain, edge by
+  // edge, node by node. Such nodes have no other user.
+  virtual Chain merges_with() { return {}; }
   virtual Grads apply_merged(Grads& grads) { return apply(grads); }
   // Frees what was saved for backward; a later apply that needs it throws.
   virtual void release_saved();

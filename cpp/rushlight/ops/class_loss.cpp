@@ -106,11 +106,11 @@ class NllNode : public Node {
     return {nll_backward(grads[0], target, has_saved(1) ? saved(1) : Tensor(), setting_, total_weight_)};
   }
 
-  Node* merges_with() override {
+  autograd::Chain merges_with() override {
     const bool rows = setting_.own_log_probs && setting_.sizes.size() <= 2;
-    return rows && (results[0].dtype == DType::Float32 || results[0].dtype == DType::Float64)
-               ? next[0].node.get()
-               : nullptr;
+    const bool direct = results[0].dtype == DType::Float32 || results[0].dtype == DType::Float64;
+    Node* const log_softmax = next[0].node.get();
+    return rows && direct && log_softmax != nullptr ? autograd::Chain{log_softmax} : autograd::Chain{};
   }
   Grads apply_merged(Grads& grads) override {
     if (!grads[0].defined()) return Grads(1);

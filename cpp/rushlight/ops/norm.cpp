@@ -3,84 +3,19 @@
 #include <cmath>
 
 #include "rushlight/autograd/record.h"
-#include "rushlight/kernels/batch_norm/batch_norm.h"
 #include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/reduce/reduce.h"
-#include "rushlight/ops/activation.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
-#include "rushlight/ops/physical.h"
-#include "rushlight/ops/pointwise.h"
-#include "rushlight/ops/reduce.h"
+#include "rushlight/ops/norm_detail.h"
 #include "rushlight/ops/unary.h"
 #include "rushlight/ops/view.h"
 
 namespace rushlight::ops {
 namespace {
 
-using autograd::Grads;
 using autograd::Node;
-using kernels::BatchNormShape;
-
-// The input as the kernels see it.
-struct Layout {
-  explicit Layout(const Tensor& input) {
-    const bool rows = input.dim() == 2;  // (N, C): rows of channels
-    tensor = in_layout(input, input.is_channels_last());
-    const int64_t batch = input.size(0);
-    const int64_t channels = input.size(1);
-    const int64_t spatial = batch * channels == 0 ? 0 : input.numel() / batch / channels;
-    shape = {input.dtype(), batch, channels, spatial, rows || tensor.is_channels_last()};
-  }
-  Tensor like(const Tensor& other) const { return in_layout(other, tensor.is_channels_last()); }
-  Tensor empty() const {
-    return tensor.is_channels_last() ? Tensor::empty_channels_last(tensor.sizes(), tensor.dtype())
-                                     : Tensor::empty(tensor.sizes(), tensor.dtype());
-  }
-  int64_t count() const { return shape.batch * shape.spatial; }
-
-  Tensor tensor;
-  BatchNormShape shape;
-};
-
-// Rows of one value a channel, in the type of the computation.
-Tensor channel_rows(std::initializer_list<const std::vector<double>*> rows, DType dtype) {
-  const size_t channels = (*rows.begin())->size();
-  Tensor out = Tensor::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(channels)}, dtype);
-  dispatch_all(dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    T* to = out.data<T>();
-    for (const std::vector<double>* row : rows)
-      for (const double value : *row) *to++ = kernels::convert_element<T>(value);
-  });
-  return out;
-}
-const char* row_of(const Tensor& rows, int64_t i) {
-  return rows.raw_data() + static_cast<size_t>(i * rows.size(1)) * dtype_size(rows.dtype());
-}
-// A gradient of weight or bias.
-Tensor channel_tensor(const std::vector<double>& values, DType dtype) {
-  const Tensor rows = channel_rows({&values}, dtype);
-  return rows.alias({rows.size(1)}, {1}, 0);
-}
-
-std::vector<double> values_of(DType dtype, const char* data, int64_t channels) {
-  std::vector<double> values(static_cast<size_t>(channels));
-  dispatch_all(dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    for (int64_t c = 0; c < channels; ++c)
-      values[static_cast<size_t>(c)] = kernels::convert_element<double>(reinterpret_cast<const T*>(data)[c]);
-  });
-  return values;
-}
-
-// A tensor of one value a channel, `missing` if undefined.
-std::vector<double> channel_values(const Tensor& tensor, int64_t channels, double missing) {
-  if (!tensor.defined()) return std::vector<double>(static_cast<size_t>(channels), missing);
-  const autograd::GradModeGuard no_grad(false);
-  const Tensor plain = contiguous(tensor);
-  return values_of(plain.dtype(), plain.raw_data(), channels);
-}
+using namespace batch_norm_detail;
 
 struct Statistics {
   std::vector<double> mean;
@@ -91,6 +26,10 @@ Statistics batch_statistics(const Layout& x) {
   const auto channels = static_cast<size_t>(x.shape.channels);
   Statistics result{std::vector<double>(channels), std::vector<double>(channels)};
   const Access access = x.tensor.access();
+  if (x.shape.channels_last && x.count() > 0) {
+    kernels::batch_norm_moments(x.shape, access.data, result.mean.data(), result.var.data());
+    return result;
+  }
   kernels::ReduceLayout layout{{{x.shape.channels, {access.strides[1]}}}, {}};
   for (size_t d = 0; d < access.strides.size(); ++d)
     if (d != 1) layout.reduced.push_back({x.tensor.sizes()[d], {access.strides[d]}});
@@ -132,136 +71,6 @@ void check(const Tensor& input, const Tensor& running_mean, const Tensor& runnin
     RUSHLIGHT_CHECK(!tensor.defined() || tensor.numel() == channels, "batch_norm: ", name, " should contain ",
                     channels, " elements (input ", to_string(input.sizes()), "), not ", tensor.numel());
 }
-
-Dims over_channels(int64_t dims, int64_t channels) {
-  Dims sizes(static_cast<size_t>(dims), 1);
-  sizes[1] = channels;
-  return sizes;
-}
-
-// Gradients of (input, weight, bias) by differentiable ops, for create_graph. `mean` and `var` depend on the
-// input in training and are constants otherwise.
-Grads differentiable_backward(Node& node, const Tensor& grad, const Tensor& x, const Tensor& weight,
-                              const Tensor& running_mean, const Tensor& running_var, bool training,
-                              double eps) {
-  const Dims channel = over_channels(x.dim(), x.size(1));
-  Dims dims{0};
-  for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
-  const Tensor mu = training ? mean(x, dims, true) : reshape(to(running_mean, x.dtype()), channel);
-  const Tensor centered = sub(x, mu);
-  const Tensor variance =
-      training ? mean(mul(centered, centered), dims, true) : reshape(to(running_var, x.dtype()), channel);
-  const Tensor inverse = rsqrt(add(variance, number_tensor(eps)));
-  const Tensor normal = mul(centered, inverse);
-  Tensor to_input;
-  if (node.needs(0)) {
-    const Tensor scaled = weight.defined() ? mul(grad, reshape(weight, channel)) : grad;
-    to_input = scaled;
-    if (training)
-      to_input =
-          sub(sub(scaled, mean(scaled, dims, true)), mul(normal, mean(mul(scaled, normal), dims, true)));
-    to_input = mul(to_input, inverse);
-  }
-  return {to_input, node.needs(1) ? sum(mul(grad, normal), dims, false) : Tensor(),
-          node.needs(2) ? sum(grad, dims, false) : Tensor()};
-}
-
-// Rows of the coefficients a batch norm keeps for its backward.
-enum Row : int64_t { kCenter, kScale, kShift, kInverse };
-
-// The same by kernels, from the coefficients of the forward pass. `gated`: `grad` is that of a ReLU's result,
-// the ReLU's input being the result of this. A gradient nobody else sees is overwritten by the input's.
-Grads fused_backward(Node& node, Tensor grad, const Tensor& x, const Tensor& weight, const Tensor& rows,
-                     bool training, bool gated) {
-  const Layout layout(x);
-  const int64_t channels = layout.shape.channels;
-  const DType dtype = x.dtype();
-  const kernels::BatchNormGate gate{gated ? row_of(rows, kScale) : nullptr, row_of(rows, kShift)};
-  const char* const center = row_of(rows, kCenter);
-  std::vector<double> sums(static_cast<size_t>(channels)), products(static_cast<size_t>(channels));
-  const bool sole = grad.is_sole_owner();
-  const Tensor g = layout.like(grad);
-  const bool reuse = sole || g.impl() != grad.impl();
-  grad = Tensor();
-  const Access in = layout.tensor.access();
-  const Access gradient = g.access();
-  if (training || node.needs(1) || node.needs(2))
-    kernels::batch_norm_sums(layout.shape, in.data, gradient.data, center, gate, sums.data(),
-                             products.data());
-  const std::vector<double> invstd = values_of(dtype, row_of(rows, kInverse), channels);
-  Tensor to_input;
-  if (node.needs(0)) {
-    std::vector<double> grad_scale = channel_values(weight, channels, 1.0);
-    std::vector<double> src_scale(sums.size(), 0.0), shift(sums.size(), 0.0);
-    const auto count = static_cast<double>(layout.count());
-    for (size_t c = 0; c < sums.size(); ++c) grad_scale[c] *= invstd[c];
-    const Tensor k = channel_rows({&grad_scale}, dtype);
-    // The shift cancels the mean of what the kernel multiplies, hence by the rounded factor: a rest would be
-    // the same for all of a channel, and add up in the sums of the layers before.
-    const std::vector<double> rounded = values_of(dtype, k.raw_data(), channels);
-    for (size_t c = 0; training && c < sums.size(); ++c) {
-      src_scale[c] = -grad_scale[c] * invstd[c] * invstd[c] * products[c] / count;
-      shift[c] = -rounded[c] * sums[c] / count;
-    }
-    to_input = reuse ? g : layout.empty();
-    const Tensor others = channel_rows({&src_scale, &shift}, dtype);
-    const Access out = to_input.access();
-    if (training)
-      kernels::batch_norm_apply_backward(layout.shape, in.data, gradient.data, center, k.raw_data(),
-                                         row_of(others, 0), row_of(others, 1), gate, out.data);
-    else  // no term of x: infinities in it must not reach the gradient; the zeros serve as center too
-      kernels::batch_norm_apply(layout.shape, gradient.data, row_of(others, 1), k.raw_data(),
-                                row_of(others, 1), nullptr, false, out.data);
-  }
-  for (size_t c = 0; c < sums.size(); ++c) products[c] *= invstd[c];
-  return {to_input, node.needs(1) ? channel_tensor(products, dtype) : Tensor(),
-          node.needs(2) ? channel_tensor(sums, dtype) : Tensor()};
-}
-
-class BatchNormNode : public Node {
- public:
-  BatchNormNode(bool training, double eps)
-      : Node("NativeBatchNormBackward0", 1), training_(training), eps_(eps) {}
-
-  Grads apply(Grads& grads) override { return run(std::move(grads[0]), false); }
-
-  // From the gradient of relu(result).
-  Grads apply_gated(Tensor grad) { return run(std::move(grad), true); }
-  bool can_gate() const { return training_; }
-
- private:
-  Grads run(Tensor grad, bool gated) {
-    if (!grad.defined()) return Grads(next.size());
-    const Tensor rows = saved(2);
-    const Tensor weight = has_saved(1) ? saved(1) : Tensor();
-    const Tensor x = has_saved(0) ? saved(0) : grad;
-    if (autograd::grad_enabled())
-      return differentiable_backward(*this, grad, x, weight, training_ ? Tensor() : saved(3),
-                                     training_ ? Tensor() : saved(4), training_, eps_);
-    return fused_backward(*this, std::move(grad), x, weight, rows, training_, gated);
-  }
-
-  bool training_;
-  double eps_;
-};
-
-// The ReLU behind a batch norm whose own result was never written: the two run backward in one pass as well.
-class NormReluNode : public Node {
- public:
-  NormReluNode() : Node("ReluBackward0", 1) {}
-
-  Grads apply(Grads& grads) override {
-    if (!grads[0].defined()) return Grads(1);
-    return {relu_backward(grads[0], saved(0))};
-  }
-  Node* merges_with() override {
-    auto* norm = dynamic_cast<BatchNormNode*>(next[0].node.get());
-    return norm != nullptr && norm->can_gate() ? norm : nullptr;
-  }
-  Grads apply_merged(Grads& grads) override {
-    return static_cast<BatchNormNode&>(*next[0].node).apply_gated(std::move(grads[0]));
-  }
-};
 
 // What half precision does: compute in float32.
 bool computes_directly(DType dtype) { return dtype == DType::Float32 || dtype == DType::Float64; }
@@ -320,7 +129,7 @@ std::shared_ptr<Node> norm_node(const Inputs& in, const Tensor& rows, const Batc
   if (!autograd::recording(in.x, in.weight, in.bias)) return nullptr;
   const bool training = options.training;
   const bool reads_input = training || (in.weight.defined() && in.weight.requires_grad());
-  auto node = autograd::make_node<BatchNormNode>(training, options.eps);
+  auto node = make_norm_node(training, options.eps);
   for (const Tensor* input : {&in.x, &in.weight, &in.bias}) autograd::detail::connect(*node, *input);
   autograd::set_saved(
       *node, {autograd::save_if(reads_input, in.x), in.weight, rows,
@@ -330,11 +139,7 @@ std::shared_ptr<Node> norm_node(const Inputs& in, const Tensor& rows, const Batc
 }
 
 std::shared_ptr<Node> sum_node(std::shared_ptr<Node> norm, const Tensor& residual) {
-  const auto backward = [](Node& node, const Tensor& grad) -> Grads {
-    return {node.needs(0) ? grad : Tensor(), node.needs(1) ? grad : Tensor()};
-  };
-  using Sum = autograd::FunctionNode<std::decay_t<decltype(backward)>>;
-  auto node = autograd::make_node<Sum>("AddBackward0", size_t{1}, backward);
+  auto node = make_norm_sum_node();
   node->next.push_back({std::move(norm), 0});
   autograd::detail::connect(*node, residual);
   node->results[0] = {residual.sizes(), residual.dtype()};
@@ -375,7 +180,7 @@ Tensor batch_norm_relu(const Tensor& input, const Tensor& running_mean, const Te
   if (residual.defined() && (node != nullptr || autograd::recording(residual)))
     node = sum_node(std::move(node), residual);
   if (node != nullptr) {
-    auto relu_node = autograd::make_node<NormReluNode>();
+    auto relu_node = make_norm_relu_node();
     relu_node->next.push_back({std::move(node), 0});
     autograd::set_saved(*relu_node, {autograd::SavedTensor::result(out)});
     autograd::detail::attach(out, std::move(relu_node), 0);

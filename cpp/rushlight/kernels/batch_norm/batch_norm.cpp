@@ -10,7 +10,8 @@
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32768;  // elements of a piece of work
+constexpr int64_t kGrain = 32768;        // elements of a piece of work
+constexpr int64_t kChannelBlock = 2048;  // more channels than this need memory of the heap
 
 template <class T>
 const BatchNormTable<T>& table();
@@ -53,43 +54,101 @@ void for_each_piece(const BatchNormShape& shape, Rows&& rows, Plane&& plane) {
                });
 }
 
-// Sums of pieces, then of the pieces in order: the same bits for any number of threads.
+// Rows of channels cut into pieces, each with `kSums` sums a channel. The pieces are combined in order: the
+// same bits for any number of threads.
+template <int kSums>
+struct Pieces {
+  explicit Pieces(const BatchNormShape& shape)
+      : rows(shape.batch * shape.spatial),
+        channels(shape.channels),
+        size(std::max<int64_t>(16, kGrain / channels)),
+        count((rows + size - 1) / size),
+        sums(static_cast<size_t>(kSums * count * channels), 0.0) {}
+
+  // Calls body(piece, first row, count of rows) for each.
+  template <class Body>
+  void run(Body&& body) {
+    parallel_for(count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) body(p, p * size, rows_of(p));
+    });
+  }
+  int64_t rows_of(int64_t piece) const { return std::min(size, rows - piece * size); }
+  double* of(int64_t piece, int sum) { return sums.data() + (piece * kSums + sum) * channels; }
+
+  int64_t rows, channels, size, count;
+  std::vector<double> sums;
+};
+
 template <class T>
-void sum_channels_last(const BatchNormShape& shape, const BatchNormCoefficients<T>& k, const T* src,
-                       const T* grad, double* sum_grad, double* sum_product) {
-  const int64_t rows = shape.batch * shape.spatial;
+BatchNormTerms<T> terms_from(const BatchNormTerms<T>& terms, int64_t at) {
+  const bool masked = terms.result != nullptr;
+  return {terms.src + at, terms.grad + at, masked ? terms.result + at : nullptr,
+          masked ? terms.passed + at : nullptr};
+}
+
+template <class T>
+void sum_channels_last(const BatchNormShape& shape, const BatchNormCoefficients<T>& k,
+                       const BatchNormTerms<T>& terms, double* sum_grad, double* sum_product) {
+  Pieces<2> pieces(shape);
   const int64_t channels = shape.channels;
-  const int64_t piece = std::max<int64_t>(16, kGrain / channels);
-  const int64_t pieces = (rows + piece - 1) / piece;
-  std::vector<double> partial(static_cast<size_t>(2 * pieces * channels), 0.0);
   const auto sum_rows = table<T>().sum_rows;
-  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      const int64_t first = p * piece;
-      double* sums = partial.data() + 2 * p * channels;
-      sum_rows(k, src + first * channels, grad + first * channels, std::min(piece, rows - first), channels,
-               sums, sums + channels);
-    }
+  pieces.run([&](int64_t p, int64_t first, int64_t rows) {
+    sum_rows(k, terms_from(terms, first * channels), rows, channels, pieces.of(p, 0), pieces.of(p, 1));
   });
-  for (int64_t p = 0; p < pieces; ++p)
+  for (int64_t p = 0; p < pieces.count; ++p)
     for (int64_t c = 0; c < channels; ++c) {
-      sum_grad[c] += partial[static_cast<size_t>(2 * p * channels + c)];
-      sum_product[c] += partial[static_cast<size_t>((2 * p + 1) * channels + c)];
+      sum_grad[c] += pieces.of(p, 0)[c];
+      sum_product[c] += pieces.of(p, 1)[c];
     }
 }
 
 template <class T>
-void sum_planes(const BatchNormShape& shape, const BatchNormCoefficients<T>& k, const T* src, const T* grad,
-                double* sum_grad, double* sum_product) {
+void sum_planes(const BatchNormShape& shape, const BatchNormCoefficients<T>& k,
+                const BatchNormTerms<T>& terms, double* sum_grad, double* sum_product) {
   const auto sum_plane = table<T>().sum_plane;
   const int64_t size = std::max<int64_t>(1, shape.batch * shape.spatial);
   parallel_for(shape.channels, std::max<int64_t>(1, kGrain / size), [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
       for (int64_t n = 0; n < shape.batch; ++n) {
         const int64_t at = (n * shape.channels + c) * shape.spatial;
-        sum_plane(k, c, src + at, grad + at, shape.spatial, sum_grad + c, sum_product + c);
+        sum_plane(k, c, terms_from(terms, at), shape.spatial, sum_grad + c, sum_product + c);
       }
   });
+}
+
+// Of each piece, the sums become mean and squared deviations from it; these are then merged as Chan does.
+template <class T>
+void moments_channels_last(const BatchNormShape& shape, const T* src, double* mean, double* var) {
+  Pieces<2> pieces(shape);
+  const int64_t channels = shape.channels;
+  const auto moment_rows = table<T>().moment_rows;
+  pieces.run([&](int64_t p, int64_t first, int64_t rows) {
+    T center[kChannelBlock];
+    std::vector<T> long_center(channels > kChannelBlock ? static_cast<size_t>(channels) : 0);
+    T* const centers = long_center.empty() ? center : long_center.data();
+    double *const means = pieces.of(p, 0), *const squares = pieces.of(p, 1);
+    moment_rows(src + first * channels, rows, channels, centers, means, squares);
+    const auto n = static_cast<double>(rows);
+    for (int64_t c = 0; c < channels; ++c) {
+      squares[c] -= means[c] * (means[c] / n);
+      means[c] = static_cast<double>(centers[c]) + means[c] / n;
+    }
+  });
+  const auto total = static_cast<double>(pieces.rows);
+  std::fill_n(mean, channels, 0.0);
+  std::fill_n(var, channels, 0.0);
+  for (int64_t p = 0; p < pieces.count; ++p) {
+    const double share = static_cast<double>(pieces.rows_of(p)) / total;
+    for (int64_t c = 0; c < channels; ++c) mean[c] += pieces.of(p, 0)[c] * share;
+  }
+  for (int64_t p = 0; p < pieces.count; ++p) {
+    const auto n = static_cast<double>(pieces.rows_of(p));
+    for (int64_t c = 0; c < channels; ++c) {
+      const double delta = pieces.of(p, 0)[c] - mean[c];
+      var[c] += std::max(0.0, pieces.of(p, 1)[c]) + n * delta * delta;
+    }
+  }
+  for (int64_t c = 0; c < channels; ++c) var[c] /= total;
 }
 
 }  // namespace
@@ -120,8 +179,19 @@ void batch_norm_apply(const BatchNormShape& shape, const void* src, const void* 
   });
 }
 
+void batch_norm_moments(const BatchNormShape& shape, const void* src, double* mean, double* var) {
+  RUSHLIGHT_INTERNAL_ASSERT(shape.channels_last, "moments of planes");
+  HeavyWork scope(shape.batch * shape.channels * shape.spatial);
+  const FlushDenormals flush;
+  dispatch(shape.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    moments_channels_last(shape, static_cast<const T*>(src), mean, var);
+  });
+}
+
 void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* grad, const void* center,
-                     const BatchNormGate& gate, double* sum_grad, double* sum_product) {
+                     const BatchNormGate& gate, const BatchNormMask& mask, double* sum_grad,
+                     double* sum_product) {
   std::fill_n(sum_grad, shape.channels, 0.0);
   std::fill_n(sum_product, shape.channels, 0.0);
   if (shape.batch * shape.channels * shape.spatial == 0) return;
@@ -132,8 +202,10 @@ void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* g
     const BatchNormCoefficients<T> k{
         static_cast<const T*>(center),    nullptr, nullptr, nullptr, static_cast<const T*>(gate.scale),
         static_cast<const T*>(gate.shift)};
+    const BatchNormTerms<T> terms{static_cast<const T*>(src), static_cast<const T*>(grad),
+                                  static_cast<const T*>(mask.result), static_cast<T*>(mask.passed)};
     const auto run = shape.channels_last ? sum_channels_last<T> : sum_planes<T>;
-    run(shape, k, static_cast<const T*>(src), static_cast<const T*>(grad), sum_grad, sum_product);
+    run(shape, k, terms, sum_grad, sum_product);
   });
 }
 

@@ -1,5 +1,5 @@
-// Batch normalisation: per-channel affine passes, ReLU and residual included, and the two sums of its
-// gradient. Statistics come from reduce_moments. float32 and float64; coefficients have one value a channel.
+// Batch normalisation: statistics, per-channel affine passes, ReLU and residual included, and the two sums of
+// its gradient. float32 and float64; coefficients have one value a channel.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,21 @@ struct BatchNormGate {
   const void* shift;
 };
 
-// Per channel: sum_grad = sum of grad, sum_product = sum of grad * (src - center).
+// A ReLU behind the normalisation and a sum with something else: its result says where gradient passes
+// (where it is above 0), and what passes is written to `passed`, which may be the gradient itself.
+struct BatchNormMask {
+  const void* result;  // null: no such ReLU
+  void* passed;
+};
+
+// Per channel: sum_grad = sum of grad, sum_product = sum of grad * (src - center), of what passes the gate or
+// the mask, of which at most one is there.
 void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* grad, const void* center,
-                     const BatchNormGate& gate, double* sum_grad, double* sum_product);
+                     const BatchNormGate& gate, const BatchNormMask& mask, double* sum_grad,
+                     double* sum_product);
+
+// Mean and biased variance of each channel; channels-last only, at least one element a channel.
+void batch_norm_moments(const BatchNormShape& shape, const void* src, double* mean, double* var);
 
 // grad_src = grad * grad_scale + (src - center) * src_scale + shift; grad_src may be grad.
 void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, const void* grad,

@@ -120,93 +120,157 @@ void backward_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T*
 
 template <class T>
 void add_lanes(Vec<T> v, int64_t count, double* dst) {
-  T lanes[Vec<T>::kLanes];
+  constexpr int64_t kLanes = Vec<T>::kLanes;
+  T lanes[kLanes];
   v.store(lanes);
-  for (int64_t l = 0; l < Vec<T>::kLanes && l < count; ++l) dst[l] += static_cast<double>(lanes[l]);
+  if (count >= kLanes) {  // a loop of fixed length becomes a few vector additions
+    for (int64_t l = 0; l < kLanes; ++l) dst[l] += static_cast<double>(lanes[l]);
+  } else {
+    for (int64_t l = 0; l < count; ++l) dst[l] += static_cast<double>(lanes[l]);
+  }
 }
 
-// The sums of kVectors vectors of channels from c on: of kShortSum rows, then double.
-// double.
-template <bool kGate, int kVectors, class T>
-void sum_channels(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
-                  int64_t channels, int64_t c, double* sum_grad, double* sum_product) {
+// What is summed.
+enum class Sums {
+  Grad,       // the gradient
+  Gated,      // the gradient of a ReLU whose input was the normalised x
+  Masked,     // the gradient of a ReLU whose result is known; what passes it is written down
+  Deviation,  // x - center itself, for statistics
+};
+
+// What the sums need of a vector of channels (or of one channel), in registers.
+template <Sums kSums, class T>
+struct SumLanes {
   using V = Vec<T>;
-  constexpr int64_t kLanes = V::kLanes;
-  const int64_t left = channels - c;  // a part of a vector only if kVectors is 1
-  V middle[kVectors], gate_factor[kVectors], gate_offset[kVectors];
-  for (int u = 0; u < kVectors; ++u) {
-    middle[u] = load_n(k.center + c + u * kLanes, left - u * kLanes);
-    if constexpr (kGate) {
-      gate_factor[u] = load_n(k.gate_scale + c + u * kLanes, left - u * kLanes);
-      gate_offset[u] = load_n(k.gate_shift + c + u * kLanes, left - u * kLanes);
+  V center, gate_scale, gate_shift;
+
+  static SumLanes of_row(const BatchNormCoefficients<T>& k, int64_t c, int64_t left) {
+    SumLanes lanes;
+    lanes.center = load_n(k.center + c, left);
+    if constexpr (kSums == Sums::Gated) {
+      lanes.gate_scale = load_n(k.gate_scale + c, left);
+      lanes.gate_shift = load_n(k.gate_shift + c, left);
     }
+    return lanes;
   }
-  for (int64_t r = 0; r < rows;) {
-    V total[kVectors], product[kVectors];
-    for (int u = 0; u < kVectors; ++u) total[u] = product[u] = V(T(0));
-    const int64_t end = rows - r < kShortSum ? rows : r + kShortSum;
-    for (; r < end; ++r)
-      for (int u = 0; u < kVectors; ++u) {
-        const int64_t at = r * channels + c + u * kLanes;
-        const V x = load_n(src + at, left - u * kLanes) - middle[u];
-        V g = load_n(grad + at, left - u * kLanes);
-        if constexpr (kGate) g = gated(g, fma(x, gate_factor[u], gate_offset[u]));
-        total[u] = total[u] + g;
-        product[u] = fma(g, x, product[u]);
-      }
-    for (int u = 0; u < kVectors; ++u) {
-      add_lanes(total[u], left - u * kLanes, sum_grad + c + u * kLanes);
-      add_lanes(product[u], left - u * kLanes, sum_product + c + u * kLanes);
+  static SumLanes of_channel(const BatchNormCoefficients<T>& k, int64_t c) {
+    SumLanes lanes;
+    lanes.center = V(k.center[c]);
+    if constexpr (kSums == Sums::Gated) {
+      lanes.gate_scale = V(k.gate_scale[c]);
+      lanes.gate_shift = V(k.gate_shift[c]);
     }
+    return lanes;
+  }
+  // Adds `left` elements at `at`; missing lanes of `grad` are zero.
+  void add(const BatchNormTerms<T>& terms, int64_t at, int64_t left, V& total, V& product) const {
+    const V x = load_n(terms.src + at, left) - center;
+    V g = x;
+    if constexpr (kSums != Sums::Deviation) g = load_n(terms.grad + at, left);
+    if constexpr (kSums == Sums::Gated) g = gated(g, fma(x, gate_scale, gate_shift));
+    if constexpr (kSums == Sums::Masked) {
+      g = gated(g, load_n(terms.result + at, left));
+      store_n(terms.passed + at, g, left);
+    }
+    total = total + g;
+    product = fma(g, x, product);
+  }
+};
+
+// Adds the sums of `rows` (at most kShortSum) rows to those of kVectors vectors of channels from c on.
+template <Sums kSums, int kVectors, class T>
+inline void sum_short(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t at,
+                      int64_t rows, int64_t channels, int64_t c, double* sum_grad, double* sum_product) {
+  using V = Vec<T>;
+  const int64_t left = channels - c;  // a part of a vector only if kVectors is 1
+  SumLanes<kSums, T> lanes[kVectors];
+  V total[kVectors], product[kVectors];
+  for (int u = 0; u < kVectors; ++u) {
+    lanes[u] = SumLanes<kSums, T>::of_row(k, c + u * V::kLanes, left - u * V::kLanes);
+    total[u] = product[u] = V(T(0));
+  }
+  for (int64_t r = 0; r < rows; ++r)
+    for (int u = 0; u < kVectors; ++u)
+      lanes[u].add(terms, at + r * channels + c + u * V::kLanes, left - u * V::kLanes, total[u], product[u]);
+  for (int u = 0; u < kVectors; ++u) {
+    add_lanes(total[u], left - u * V::kLanes, sum_grad + c + u * V::kLanes);
+    add_lanes(product[u], left - u * V::kLanes, sum_product + c + u * V::kLanes);
   }
 }
 
-template <bool kGate, class T>
-void sum_all_channels(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
-                      int64_t channels, double* sum_grad, double* sum_product) {
+// Rows in groups of kShortSum, which go through all channels: memory is read from front to back.
+template <Sums kSums, class T>
+void sum_all_rows(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t rows,
+                  int64_t channels, double* sum_grad, double* sum_product) {
   constexpr int kVectors = sizeof(Vec<T>) >= 64 ? 4 : 2;  // as many as there are registers for
   constexpr int64_t kWide = kVectors * Vec<T>::kLanes;
-  int64_t c = 0;
-  for (; c + kWide <= channels; c += kWide)
-    sum_channels<kGate, kVectors>(k, src, grad, rows, channels, c, sum_grad, sum_product);
-  for (; c < channels; c += Vec<T>::kLanes)
-    sum_channels<kGate, 1>(k, src, grad, rows, channels, c, sum_grad, sum_product);
+  for (int64_t r = 0; r < rows; r += kShortSum) {
+    const int64_t count = rows - r < kShortSum ? rows - r : kShortSum;
+    int64_t c = 0;
+    for (; c + kWide <= channels; c += kWide)
+      sum_short<kSums, kVectors>(k, terms, r * channels, count, channels, c, sum_grad, sum_product);
+    for (; c < channels; c += Vec<T>::kLanes)
+      sum_short<kSums, 1>(k, terms, r * channels, count, channels, c, sum_grad, sum_product);
+  }
 }
 
 template <class T>
-void sum_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows, int64_t channels,
-              double* sum_grad, double* sum_product) {
-  if (k.gate_scale != nullptr)
-    sum_all_channels<true>(k, src, grad, rows, channels, sum_grad, sum_product);
+void sum_rows(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t rows,
+              int64_t channels, double* sum_grad, double* sum_product) {
+  if (terms.result != nullptr)
+    sum_all_rows<Sums::Masked>(k, terms, rows, channels, sum_grad, sum_product);
+  else if (k.gate_scale != nullptr)
+    sum_all_rows<Sums::Gated>(k, terms, rows, channels, sum_grad, sum_product);
   else
-    sum_all_channels<false>(k, src, grad, rows, channels, sum_grad, sum_product);
+    sum_all_rows<Sums::Grad>(k, terms, rows, channels, sum_grad, sum_product);
 }
 
-template <class T>
-void sum_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad, int64_t n,
-               double* sum_grad, double* sum_product) {
+template <Sums kSums, class T>
+void sum_all_plane(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNormTerms<T>& terms,
+                   int64_t n, double* sum_grad, double* sum_product) {
   using V = Vec<T>;
-  const bool gate = k.gate_scale != nullptr;
-  const V middle(k.center[channel]);
-  const V gate_factor(gate ? k.gate_scale[channel] : T(0)), gate_offset(gate ? k.gate_shift[channel] : T(1));
+  const auto lanes = SumLanes<kSums, T>::of_channel(k, channel);
   for (int64_t begin = 0; begin < n; begin += kShortSum * V::kLanes) {
     const int64_t end = n - begin < kShortSum * V::kLanes ? n : begin + kShortSum * V::kLanes;
     V total(T(0)), product(T(0));
-    for (int64_t i = begin; i < end; i += V::kLanes) {
-      const V x = load_n(src + i, end - i) - middle;
-      V g = load_n(grad + i, end - i);  // missing lanes are zero
-      if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
-      total = total + g;
-      product = fma(g, x, product);
-    }
+    for (int64_t i = begin; i < end; i += V::kLanes) lanes.add(terms, i, end - i, total, product);
     *sum_grad += static_cast<double>(reduce_add(total));
     *sum_product += static_cast<double>(reduce_add(product));
   }
 }
 
 template <class T>
+void sum_plane(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNormTerms<T>& terms, int64_t n,
+               double* sum_grad, double* sum_product) {
+  if (terms.result != nullptr)
+    sum_all_plane<Sums::Masked>(k, channel, terms, n, sum_grad, sum_product);
+  else if (k.gate_scale != nullptr)
+    sum_all_plane<Sums::Gated>(k, channel, terms, n, sum_grad, sum_product);
+  else
+    sum_all_plane<Sums::Grad>(k, channel, terms, n, sum_grad, sum_product);
+}
+
+// The center is the mean of the first rows: it is one of the elements' own, so that the squares lose at most
+// a few bits to a distant mean. Infinite or NaN, it would spoil the sum of the deviations: then it is 0.
+template <class T>
+void moment_rows(const T* src, int64_t rows, int64_t channels, T* center, double* sum, double* square_sum) {
+  const int64_t first = rows < kShortSum ? rows : kShortSum;
+  for (int64_t c = 0; c < channels; ++c) center[c] = T(0);
+  for (int64_t r = 0; r < first; ++r)
+    for (int64_t c = 0; c < channels; ++c) center[c] += src[r * channels + c];
+  for (int64_t c = 0; c < channels; ++c) {
+    const T mean = center[c] / static_cast<T>(first);
+    center[c] = mean - mean == 0 ? mean : T(0);
+  }
+  const BatchNormCoefficients<T> k{center, nullptr, nullptr, nullptr, nullptr, nullptr};
+  sum_all_rows<Sums::Deviation>(k, BatchNormTerms<T>{src, nullptr, nullptr, nullptr}, rows, channels, sum,
+                                square_sum);
+}
+
+template <class T>
 constexpr BatchNormTable<T> make_batch_norm_table() {
-  return {apply_rows<T>, apply_plane<T>, backward_rows<T>, backward_plane<T>, sum_rows<T>, sum_plane<T>};
+  return {apply_rows<T>, apply_plane<T>, backward_rows<T>, backward_plane<T>,
+          sum_rows<T>,   sum_plane<T>,   moment_rows<T>};
 }
 
 }  // namespace

@@ -19,6 +19,17 @@ struct BatchNormCoefficients {
   const T* gate_shift;
 };
 
+// What the sums of a backward pass read and write. With a `result`, that of a ReLU behind the normalisation
+// (or behind a sum with it), the gradient passes only where it is positive, and what passes is written to
+// `passed`, which may be `grad`.
+template <class T>
+struct BatchNormTerms {
+  const T* src;
+  const T* grad;
+  const T* result;  // null: none
+  T* passed;
+};
+
 template <class T>
 struct BatchNormTable {
   // `residual` is null or laid out like src.
@@ -30,11 +41,14 @@ struct BatchNormTable {
                         int64_t channels);
   void (*backward_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad,
                          T* dst, int64_t n);
-  // Adds to the sums (rows: of every channel) those of grad and of grad * (src - center).
-  void (*sum_rows)(const BatchNormCoefficients<T>& k, const T* src, const T* grad, int64_t rows,
+  // Adds to the sums (rows: of every channel) those of the gradient and of it times (src - center).
+  void (*sum_rows)(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t rows,
                    int64_t channels, double* sum_grad, double* sum_product);
-  void (*sum_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad,
+  void (*sum_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNormTerms<T>& terms,
                     int64_t n, double* sum_grad, double* sum_product);
+  // Chooses a center for each channel and adds the sums of (src - center) and of its square.
+  void (*moment_rows)(const T* src, int64_t rows, int64_t channels, T* center, double* sum,
+                      double* square_sum);
 };
 
 namespace generic {
