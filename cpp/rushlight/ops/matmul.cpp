@@ -22,8 +22,9 @@ struct Product {
   int64_t a_batch, a_row, a_col, b_batch, b_row, b_col;
 };
 
+// T: of the matrices in memory. False if it must be done in a wider type.
 template <class T>
-void multiply(const Product& p, const Access& a, const Access& b, const Tensor& out, bool accumulate,
+bool multiply(const Product& p, const Access& a, const Access& b, const Tensor& out, bool accumulate,
               const Tensor& bias) {
   kernels::GemmArgs<T> args;
   args.m = p.m, args.n = p.n, args.k = p.k, args.batch = p.batch;
@@ -31,17 +32,23 @@ void multiply(const Product& p, const Access& a, const Access& b, const Tensor& 
   args.a_col = p.a_col;
   args.b = reinterpret_cast<const T*>(b.data), args.b_batch = p.b_batch, args.b_row = p.b_row,
   args.b_col = p.b_col;
-  args.c = out.data<T>(), args.c_batch = p.m * p.n, args.c_row = p.n;
+  args.c = reinterpret_cast<T*>(out.raw_data()), args.c_batch = p.m * p.n, args.c_row = p.n;
   args.accumulate = accumulate;
-  if (bias.defined()) args.bias = bias.data<T>();
+  if (bias.defined()) args.bias = bias.data<kernels::Wide<T>>();
   const HeavyWork heavy(p.batch * p.m * p.n * p.k);
-  kernels::gemm(args);
+  if constexpr (std::is_same_v<T, uint16_t>) {
+    return kernels::gemm_bf16(args);
+  } else {
+    kernels::gemm(args);
+    return true;
+  }
 }
 
-bool computed_in_float32(DType dtype) { return dtype == DType::Float16 || dtype == DType::BFloat16; }
+bool is_half(DType dtype) { return dtype == DType::Float16 || dtype == DType::BFloat16; }
 
-// out (contiguous) = a b, + out if `accumulate`, + bias (contiguous, n values) if defined.
-void product_into(const Tensor& out, const Tensor& a, const Tensor& b, bool accumulate, const Tensor& bias,
+// out (contiguous) = a b, + out if `accumulate`, + bias (contiguous, n values, of the type of sums) if
+// defined. False for 16-bit floats that must be multiplied in float32.
+bool product_into(const Tensor& out, const Tensor& a, const Tensor& b, bool accumulate, const Tensor& bias,
                   const char* op) {
   const Access left = a.access(), right = b.access();
   const auto at = [](const Access& x, int64_t from_end) {
@@ -64,12 +71,16 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, bool accu
          vector ? at(right, 1) : at(right, 2),
          vector ? 1 : at(right, 1)};
   }
-  dispatch_all(out.dtype(), [&](auto tag) {
+  return dispatch_all(out.dtype(), [&](auto tag) -> bool {
     using T = typename decltype(tag)::type;
-    if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
-      throw Error(str(op, ": not implemented for ", dtype_name(out.dtype()), " matrices"));
+    if constexpr (std::is_same_v<T, bool>)
+      throw Error(str(op, ": not implemented for bool matrices"));
+    else if constexpr (std::is_same_v<T, Float16>)
+      return false;
+    else if constexpr (std::is_same_v<T, BFloat16>)
+      return multiply<uint16_t>(p, left, right, out, accumulate, bias);
     else
-      multiply<T>(p, left, right, out, accumulate, bias);
+      return multiply<T>(p, left, right, out, accumulate, bias);
   });
 }
 
@@ -78,11 +89,9 @@ Tensor product(const Tensor& a, const Tensor& b, const Dims& sizes, const char* 
   RUSHLIGHT_CHECK(a.dtype() == b.dtype(), op, ": both operands must have the same dtype, got ",
                   dtype_name(a.dtype()), " and ", dtype_name(b.dtype()));
   const autograd::GradModeGuard no_grad(false);
-  if (computed_in_float32(a.dtype()))
-    return to(product(to(a, DType::Float32), to(b, DType::Float32), sizes, op), a.dtype());
   Tensor out = Tensor::empty(sizes, a.dtype());
-  product_into(out, a, b, false, Tensor(), op);
-  return out;
+  if (product_into(out, a, b, false, Tensor(), op)) return out;
+  return to(product(to(a, DType::Float32), to(b, DType::Float32), sizes, op), a.dtype());
 }
 
 // A bilinear product and its two derivatives, the same for mm, bmm, mv and their sums with a third tensor.
@@ -139,13 +148,14 @@ Tensor sum_with_product(const Tensor& input, const Tensor& a, const Tensor& b, c
   RUSHLIGHT_CHECK(input.dtype() == a.dtype(), op, ": input and matrices must have the same dtype, got ",
                   dtype_name(input.dtype()), " and ", dtype_name(a.dtype()));
   const autograd::GradModeGuard no_grad(false);
-  if (computed_in_float32(a.dtype())) {  // rounded once, at the end
+  const auto in_float32 = [&] {  // rounded once, at the end
     const Tensor wide = sum_with_product(to(input, DType::Float32), to(a, DType::Float32),
                                          to(b, DType::Float32), sizes, s, op);
     return to(wide, a.dtype());
-  }
+  };
   const Tensor spread = expand(input, sizes);
   if (s.alpha != 1 || (s.beta != 1 && s.beta != 0)) {
+    if (is_half(a.dtype())) return in_float32();
     const Tensor rest = scaled(product(a, b, sizes, op), s.alpha);
     return s.beta == 0 ? rest : add(scaled(spread, s.beta), rest);
   }
@@ -154,10 +164,11 @@ Tensor sum_with_product(const Tensor& input, const Tensor& a, const Tensor& b, c
                   dtype_name(a.dtype()), " and ", dtype_name(b.dtype()));
   Tensor out = Tensor::empty(sizes, a.dtype());
   if (input.dim() == 1 && a.dim() == 2 && b.dim() == 2 && input.size(0) == sizes[1]) {
-    product_into(out, a, b, false, contiguous(input), op);
+    const DType sums = is_half(a.dtype()) ? DType::Float32 : a.dtype();
+    if (!product_into(out, a, b, false, contiguous(to(input, sums)), op)) return in_float32();
   } else {
     copy_into(out, spread);
-    product_into(out, a, b, true, Tensor(), op);
+    if (!product_into(out, a, b, true, Tensor(), op)) return in_float32();
   }
   return out;
 }

@@ -124,19 +124,20 @@ Pool2dParams adaptive_params(const char* op, const Tensor& images, std::optional
 
 // The parameters with the memory order fitted to `model`: channels-last where that is fast.
 Pool2dParams fitted(Pool2dParams params, const Tensor& model) {
-  params.channels_last = model.is_channels_last() && dtype_size(model.dtype()) >= 4;
+  params.channels_last = model.is_channels_last() && model.dtype() != DType::Float16;
   return params;
 }
 
 Dims output_sizes(const Pool2dParams& p) { return {p.batch, p.channels, p.h.outputs(), p.w.outputs()}; }
 Dims input_sizes(const Pool2dParams& p) { return {p.batch, p.channels, p.h.size, p.w.size}; }
 
-// What backward adds up over windows, which may overlap; 16-bit floats do it in float32. `run` is the kernel.
+// What backward adds up over windows, which may overlap; 16-bit floats do it in float32 (channels-last max
+// pooling of bfloat16 inside its kernel). `run` is the kernel.
 template <class Run>
-Tensor sum_over_windows(const Tensor& grad, Pool2dParams params, const Run& run) {
+Tensor sum_over_windows(const Tensor& grad, Pool2dParams params, bool widens, const Run& run) {
   const autograd::GradModeGuard no_grad(false);
   const DType dtype = grad.dtype();
-  if (dtype_size(dtype) == 2) params.dtype = DType::Float32;
+  if (widens && dtype_size(dtype) == 2) params.dtype = DType::Float32;
   const Tensor from = in_layout(to(grad, params.dtype), params.channels_last);
   const Tensor out = empty_physical(input_sizes(params), params.dtype, params.channels_last);
   run(params, from.access().data, out.access().data);
@@ -164,9 +165,11 @@ Tensor max_pool_pick(const Tensor& input, const Tensor& indices, const Pool2dPar
 Tensor max_pool_backward(const Tensor& grad, const Tensor& indices, const Pool2dParams& params) {
   const Tensor where = in_layout(indices, params.channels_last);
   const Access index = where.access();
-  const Tensor out = sum_over_windows(grad, params, [&](const Pool2dParams& p, const void* from, void* to) {
-    kernels::max_pool2d_backward(p, from, reinterpret_cast<const int64_t*>(index.data), to);
-  });
+  const bool widens = grad.dtype() != DType::BFloat16 || !params.channels_last;
+  const Tensor out =
+      sum_over_windows(grad, params, widens, [&](const Pool2dParams& p, const void* from, void* to) {
+        kernels::max_pool2d_backward(p, from, reinterpret_cast<const int64_t*>(index.data), to);
+      });
   if (autograd::recording(grad))
     autograd::record(out, "MaxPool2DWithIndicesBackwardBackward0", {grad}, {indices},
                      [params](Node& node, const Tensor& grad_out) -> Grads {
@@ -189,7 +192,7 @@ Tensor avg_pool(const Tensor& images, const Pool2dParams& params, const char* na
 }
 
 Tensor avg_pool_backward(const Tensor& grad, const Pool2dParams& params, const char* name) {
-  const Tensor out = sum_over_windows(grad, params, &kernels::avg_pool2d_backward);
+  const Tensor out = sum_over_windows(grad, params, true, &kernels::avg_pool2d_backward);
   if (autograd::recording(grad))
     autograd::record(out, name, {grad}, {}, [params, name](Node&, const Tensor& grad_out) -> Grads {
       return {avg_pool(grad_out, params, name)};

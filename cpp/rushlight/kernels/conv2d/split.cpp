@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/task.h"
@@ -171,8 +172,11 @@ bool split_conv_fits(const ConvJob<T>& job) {
     ++run;
   const bool whole_rows =
       job.groups == 1 && static_cast<int64_t>(run) * job.channels >= 16 && split_kernel<T>().parts < 3;
+  // Weights must be rounded in any case: they may as well be packed if all taps are.
+  const bool rounds_whole =
+      !std::is_same_v<T, float> && taps == std::min(job.weight_output, job.weight_channel);
   return (whole_steps || whole_rows) && job.outputs >= 24 &&
-         job.images * job.out_h * job.out_w >= kLeastPixels &&
+         (rounds_whole || job.images * job.out_h * job.out_w >= kLeastPixels) &&
          taps * job.outputs >= 128 * job.step_h * job.step_w;
 }
 

@@ -51,6 +51,7 @@ constexpr int64_t kPieceWork = 1 << 17;   // multiply-adds worth a piece of thei
 constexpr int64_t kOuterRows = 2016;      // rows of A packed at a time
 constexpr int64_t kSplitWork = 1 << 20;   // m * n * k from which splitting pays,
 constexpr int64_t kSplitSide = 48;        // rows and columns from which whole tiles pay
+constexpr int64_t kTileWork = 1 << 15;    // m * n * k from which bfloat16 is not converted
 constexpr int64_t kTaskPanels = 8;        // panels of B in a task
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -203,7 +204,7 @@ void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
   if constexpr (std::is_same_v<T, float>)
     if (kernel.split) {
       if (std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
-        return run_split(split_kernel<float>(), select_gemm<float>(Isa::Avx512), x);
+        return run_split(split_kernel<float>(), &select_gemm<float>(Isa::Avx512), x);
       trace::note_refused("tiles: too small");
     }
   run_packed(kernel, x);
@@ -273,6 +274,22 @@ void gemm<float>(const GemmArgs<float>& args) {
 template <>
 void gemm<double>(const GemmArgs<double>& args) {
   gemm_with(select_gemm<double>(active_isa()), args);
+}
+
+bool gemm_bf16(const GemmArgs<uint16_t>& x) {
+  if (!has_bfloat16() || x.m * x.n * x.k < kTileWork) return false;
+  trace::note_kernel("gemm_bf16_32x32_amx");
+  trace::note_flop(2.0 * x.batch * x.m * x.n * x.k);
+  const FlushDenormals flush;
+  const int64_t grain = x.m * x.n * x.k >= kPieceWork * 16 ? x.batch : 1;
+  parallel_for(x.batch, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      GemmArgs<uint16_t> one = x;
+      one.a += i * x.a_batch, one.b += i * x.b_batch, one.c += i * x.c_batch;
+      run_split<uint16_t>(split_kernel<uint16_t>(), nullptr, one);
+    }
+  });
+  return true;
 }
 
 template void gemm_with<float>(const GemmKernel<float>&, const GemmArgs<float>&);

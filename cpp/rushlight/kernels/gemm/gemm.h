@@ -9,6 +9,7 @@
 #include <string>
 
 #include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/wide.h"
 
 namespace rushlight::kernels {
 
@@ -21,8 +22,8 @@ struct GemmArgs {
   int64_t b_row = 0, b_col = 0;
   T* c = nullptr;  // m x n; c_col or c_row must be 1
   int64_t c_row = 0, c_col = 1;
-  bool accumulate = false;  // add to what C holds
-  const T* bias = nullptr;  // n values added to every row; needs c_col == 1 and no accumulate
+  bool accumulate = false;        // add to what C holds
+  const Wide<T>* bias = nullptr;  // n values added to every row; needs c_col == 1 and no accumulate
   int64_t batch = 1;
   int64_t a_batch = 0, b_batch = 0, c_batch = 0;  // strides between the matrices of a batch
 };
@@ -31,6 +32,9 @@ struct GemmArgs {
 // around.
 template <class T>
 void gemm(const GemmArgs<T>& args);
+// bfloat16 operands and results, sums in float32 that are rounded once; needs c_col == 1. For tiles alone:
+// false, and nothing is done, if there are none or they would not pay.
+bool gemm_bf16(const GemmArgs<uint16_t>& args);
 
 // What a register-tile kernel is given: `segments` runs of k steps each, over which
 //   c[i][j] (+)= sum over s, p of a[s][a_panel * (i / rows) + i % rows + p * a_k] * b[s * b_step + panel(j) +

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
@@ -25,7 +26,7 @@ const SplitKernel<float> kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLI
 // Results are rounded once: one block sums all of k.
 const SplitKernel<uint16_t> kNarrowKernel{1,
                                           128,
-                                          4096,
+                                          INT64_MAX,
                                           2048,
                                           INT64_MAX,
                                           RUSHLIGHT_AMX(&amx::split_block_bf16),
@@ -39,24 +40,26 @@ const SplitKernel<uint16_t> kNarrowKernel{1,
 
 std::atomic<int> parts_in_use{3};
 
-constexpr int64_t kOuterRows = 2048;    // rows of A packed at a time
-constexpr int64_t kTaskColumns = 256;   // columns of a task
-constexpr int64_t kPanelsPerPiece = 2;  // packed by one piece
+constexpr int64_t kOuterRows = 2048;         // rows of A packed at a time
+constexpr int64_t kPackedNumbers = 1 << 22;  // of an operand at a time, about
+constexpr int64_t kTaskColumns = 256;        // columns of a task
+constexpr int64_t kPanelsPerPiece = 2;       // packed by one piece
 
 int64_t panels_of(int64_t lanes) { return (lanes + kSplitLanes - 1) / kSplitLanes; }
 
 // One block of C, all of whose A and B are packed at once.
+template <class T>
 struct Block {
-  const SplitKernel<float>& split;
-  const GemmKernel<float>& fallback;
-  GemmArgs<float> x;
+  const SplitKernel<T>& split;
+  const GemmKernel<T>* fallback;
+  GemmArgs<T> x;
   uint16_t* a;
   uint16_t* b;
   int64_t panel;                             // numbers in a packed panel
   Scratch<uint8_t> safe_rows, safe_columns;  // by panel
 
-  Block(const SplitKernel<float>& kernel, const GemmKernel<float>& other, const GemmArgs<float>& args,
-        uint16_t* a_, uint16_t* b_)
+  Block(const SplitKernel<T>& kernel, const GemmKernel<T>* other, const GemmArgs<T>& args, uint16_t* a_,
+        uint16_t* b_)
       : split(kernel),
         fallback(other),
         x(args),
@@ -84,25 +87,25 @@ struct Block {
   }
 
   // Rows [i, i + m) and columns [j, j + n) of the block.
-  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, float* const* rows, const uint16_t* const* tiles,
+  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, T* const* rows, const uint16_t* const* tiles,
                 const int64_t* steps) {
     bool safe = true;
     for (int64_t p = i / kSplitLanes; p < panels_of(i + m); ++p) safe = safe && safe_rows[p];
     for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
-    if (safe) {
+    if (safe || fallback == nullptr) {
       split.block({m, n, split_steps(x.k), tiles + i / 16, 64, kSplitPart, steps, b + j / kSplitLanes * panel,
                    panel, rows + i, j, x.accumulate, x.bias == nullptr ? nullptr : x.bias + j});
       return;
     }
-    GemmArgs<float> part = x;
+    GemmArgs<T> part = x;
     part.m = m, part.n = n, part.a += i * x.a_row, part.b += j * x.b_col, part.c += i * x.c_row + j;
     if (part.bias != nullptr) part.bias += j;
-    gemm_with(fallback, part);
+    if constexpr (std::is_same_v<T, float>) gemm_with(*fallback, part);
   }
 
   void run() {
     pack();
-    Scratch<float*> rows(x.m);
+    Scratch<T*> rows(x.m);
     for (int64_t i = 0; i < x.m; ++i) rows[i] = x.c + i * x.c_row;
     Scratch<const uint16_t*> tiles(2 * panels_of(x.m));
     for (int64_t i = 0; i < 2 * panels_of(x.m); ++i) tiles[i] = a + i / 2 * panel + i % 2 * kSplitTile;
@@ -135,24 +138,31 @@ const SplitKernel<uint16_t>& split_kernel<uint16_t>() {
 bool has_bfloat16() { return active_isa() >= Isa::Amx && kNarrowKernel.block != nullptr; }
 const SplitKernel<float>& rounding_kernel() { return kKernels[0]; }
 
-void run_split(const SplitKernel<float>& split, const GemmKernel<float>& fallback, const GemmArgs<float>& x) {
-  const int64_t steps = split_steps(std::min(split.kc, x.k));
-  Scratch<uint16_t> a(panels_of(std::min(kOuterRows, x.m)) * steps * split.step());
-  Scratch<uint16_t> b(panels_of(std::min(split.nc, x.n)) * steps * split.step());
-  for (int64_t j = 0; j < x.n; j += split.nc)
-    for (int64_t i = 0; i < x.m; i += kOuterRows)
-      for (int64_t p = 0; p < x.k; p += split.kc) {
-        GemmArgs<float> part = x;
+template <class T>
+void run_split(const SplitKernel<T>& split, const GemmKernel<T>* fallback, const GemmArgs<T>& x) {
+  const int64_t kc = std::min(split.kc, std::max<int64_t>(1, x.k)), steps = split_steps(kc);
+  const int64_t at_once = kPackedNumbers / kc / kTaskColumns * kTaskColumns;
+  const int64_t mc = std::clamp(at_once, kTaskColumns, kOuterRows);
+  const int64_t nc = std::clamp(at_once, kTaskColumns, split.nc);
+  Scratch<uint16_t> a(panels_of(std::min(mc, x.m)) * steps * split.step());
+  Scratch<uint16_t> b(panels_of(std::min(nc, x.n)) * steps * split.step());
+  for (int64_t j = 0; j < x.n; j += nc)
+    for (int64_t i = 0; i < x.m; i += mc)
+      for (int64_t p = 0; p < x.k; p += kc) {
+        GemmArgs<T> part = x;
         part.batch = 1;
-        part.m = std::min(kOuterRows, x.m - i), part.n = std::min(split.nc, x.n - j),
-        part.k = std::min(split.kc, x.k - p);
+        part.m = std::min(mc, x.m - i), part.n = std::min(nc, x.n - j), part.k = std::min(kc, x.k - p);
         part.a += i * x.a_row + p * x.a_col;
         part.b += p * x.b_row + j * x.b_col;
         part.c += i * x.c_row + j;
         part.accumulate = x.accumulate || p > 0;
         part.bias = x.bias == nullptr || p > 0 ? nullptr : x.bias + j;
-        Block(split, fallback, part, a.data(), b.data()).run();
+        Block<T>(split, fallback, part, a.data(), b.data()).run();
       }
 }
+
+template void run_split<float>(const SplitKernel<float>&, const GemmKernel<float>*, const GemmArgs<float>&);
+template void run_split<uint16_t>(const SplitKernel<uint16_t>&, const GemmKernel<uint16_t>*,
+                                  const GemmArgs<uint16_t>&);
 
 }  // namespace rushlight::kernels

@@ -117,8 +117,9 @@ bool has_bfloat16();
 // Those that round float32 to bfloat16: they pack what multiplies with bfloat16 operands.
 const SplitKernel<float>& rounding_kernel();
 
-// One product (args.batch is ignored) with strides as in gemm_with.
-void run_split(const SplitKernel<float>& split, const GemmKernel<float>& fallback,
-               const GemmArgs<float>& args);
+// One product (args.batch is ignored) with strides as in gemm_with. `fallback` computes blocks that hold what
+// cannot be split; none is needed for bfloat16.
+template <class T>
+void run_split(const SplitKernel<T>& split, const GemmKernel<T>* fallback, const GemmArgs<T>& args);
 
 }  // namespace rushlight::kernels

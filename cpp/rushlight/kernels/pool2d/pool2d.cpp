@@ -6,6 +6,8 @@
 
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
+#include "rushlight/base/scratch.h"
+#include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/pool2d/pool2d_table.h"
 
 namespace rushlight::kernels {
@@ -28,6 +30,17 @@ const Pool2dTable<double>& table() {
                                              RUSHLIGHT_AVX512(&avx512::kPool2dF64)}
               .at(active_isa());
 }
+
+template <>
+const Pool2dTable<uint16_t>& table() {
+  return *PerIsa<const Pool2dTable<uint16_t>*>{&generic::kPool2dBf16, RUSHLIGHT_AVX2(&avx2::kPool2dBf16),
+                                               RUSHLIGHT_AVX512(&avx512::kPool2dBf16)}
+              .at(active_isa());
+}
+
+// What stands for T in the tables.
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, BFloat16>, uint16_t, T>;
 
 template <class F>
 void dispatch(DType dtype, F&& f) {
@@ -176,6 +189,43 @@ void add_to(T& dst, T x) {
   dst = static_cast<T>(dst + x);
 }
 
+// The gradient of channels-last max pooling in bfloat16. Rows are summed in float32 and rounded once, when no
+// window reads them any more.
+void spread_maxima(const Pool2dParams& params, const BFloat16* grad, const int64_t* index, BFloat16* dst) {
+  int64_t kept = 1;  // rows at a time
+  for (size_t i = 0; i < params.h.begin.size(); ++i)
+    kept = std::max(kept, params.h.end[i] - params.h.begin[i]);
+  const ConvertRun round = find_convert(DType::Float32, DType::BFloat16);
+  for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
+    const int64_t size = kept * params.w.size;
+    Scratch<float> sums(size * width);
+    std::fill_n(sums.data(), size * width, 0.0f);
+    int64_t finished = 0;
+    const auto finish_to = [&](int64_t row) {
+      for (; finished < row; ++finished) {
+        float* from = sums.data() + finished % kept * params.w.size * width;
+        for (int64_t pixel = 0; pixel < params.w.size; ++pixel) {
+          BFloat16* to = dst + in + (finished * params.w.size + pixel) * params.channels;
+          round(width, reinterpret_cast<const char*>(from + pixel * width), sizeof(float),
+                reinterpret_cast<char*>(to), sizeof(BFloat16));
+        }
+        std::fill_n(from, params.w.size * width, 0.0f);
+      }
+    };
+    for (int64_t oh = 0; oh < params.h.outputs(); ++oh) {
+      const int64_t top = params.h.begin[static_cast<size_t>(oh)];
+      finish_to(top);
+      const int64_t shift = (top % kept - top) * params.w.size;  // from a position to its place in the ring
+      for (int64_t ow = 0; ow < params.w.outputs(); ++ow, out += params.channels)
+        for (int64_t c = 0; c < width; ++c) {
+          const int64_t place = index[out + c] + shift;
+          sums[(place < size ? place : place - size) * width + c] += static_cast<float>(grad[out + c]);
+        }
+    }
+    finish_to(params.h.size);
+  });
+}
+
 template <class T>
 void zero_input(const Pool2dParams& params, T* grad_src) {
   std::fill_n(grad_src, params.batch * params.channels * params.h.size * params.w.size, T(0));
@@ -188,11 +238,13 @@ void max_pool2d(const Pool2dParams& params, const void* src, void* dst, int64_t*
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
     T* to = static_cast<T*>(dst);
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (!std::is_same_v<T, Float16>) {
       if (params.channels_last) {
-        const auto max_pixel = table<T>().max_pixel;
+        using S = Stored<T>;
+        const auto max_pixel = table<S>().max_pixel;
         return for_each_output_pixel(params, [&](int64_t image, int64_t oh, int64_t ow, int64_t out) {
-          max_pixel(window_at(params, oh, ow), from + image, params.channels, to + out, index + out);
+          max_pixel(window_at(params, oh, ow), reinterpret_cast<const S*>(from + image), params.channels,
+                    reinterpret_cast<S*>(to + out), index + out);
         });
       }
     }
@@ -214,6 +266,7 @@ void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const
       });
       return;
     }
+    if constexpr (std::is_same_v<T, BFloat16>) return spread_maxima(params, grad, index, to);
     const int64_t channels = params.channels;
     for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
       int64_t cleared = 0;  // rows; cleared just before they are added to, while they stay in the cache
@@ -246,12 +299,13 @@ void avg_pool2d(const Pool2dParams& params, const void* src, void* dst) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
     T* to = static_cast<T*>(dst);
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (!std::is_same_v<T, Float16>) {
       if (params.channels_last) {
-        const auto avg_pixel = table<T>().avg_pixel;
+        using S = Stored<T>;
+        const auto avg_pixel = table<S>().avg_pixel;
         return for_each_output_pixel(params, [&](int64_t image, int64_t oh, int64_t ow, int64_t out) {
-          avg_pixel(window_at(params, oh, ow), from + image, params.channels, divisor_at(params, oh, ow),
-                    to + out);
+          avg_pixel(window_at(params, oh, ow), reinterpret_cast<const S*>(from + image), params.channels,
+                    divisor_at(params, oh, ow), reinterpret_cast<S*>(to + out));
         });
       }
     }

@@ -24,8 +24,7 @@ struct Pool2dParams {
   int64_t channels;
   PoolAxis h;
   PoolAxis w;
-  bool channels_last;  // memory is (batch, h, w, channels), else (batch, channels, h, w); float32 and float64
-                       // only
+  bool channels_last;   // memory is (batch, h, w, channels), else (batch, channels, h, w); not for float16
   int64_t divisor = 0;  // of an average; 0: count of h times count of w
 };
 

@@ -2,7 +2,10 @@
 // vectorise.
 #pragma once
 
+#include <cstring>
+
 #include "rushlight/kernels/pool2d/pool2d_table.h"
+#include "rushlight/kernels/wide.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
@@ -21,15 +24,40 @@ struct SameWidth<double> {
   using type = int64_t;
 };
 
+template <class T>
+inline Wide<T> read(T x) {
+  if constexpr (std::is_same_v<T, uint16_t>) {
+    const uint32_t word = static_cast<uint32_t>(x) << 16;
+    float value;
+    std::memcpy(&value, &word, 4);
+    return value;
+  } else {
+    return x;
+  }
+}
+// Rounds to nearest even.
+template <class T>
+inline T narrow(Wide<T> x) {
+  if constexpr (std::is_same_v<T, uint16_t>) {
+    uint32_t word;
+    std::memcpy(&word, &x, 4);
+    const uint32_t quiet = word | 0x400000u, rounded = word + 0x7fffu + (word >> 16 & 1u);
+    return static_cast<uint16_t>((x != x ? quiet : rounded) >> 16);
+  } else {
+    return x;
+  }
+}
+
 // kWidth: the number of channels if it is a whole panel, else 0 and `width` tells.
 template <class T, int64_t kWidth>
 inline void max_panel(const PoolWindow& window, const T* image, int64_t channels, int64_t width, T* dst,
                       int64_t* index) {
-  using Position = typename SameWidth<T>::type;
+  using W = Wide<T>;
+  using Position = typename SameWidth<W>::type;
   const int64_t n = kWidth > 0 ? kWidth : width;
-  T best[kPanel];
+  W best[kPanel];
   Position at[kPanel];
-  for (int64_t c = 0; c < n; ++c) best[c] = static_cast<T>(-__builtin_inf());
+  for (int64_t c = 0; c < n; ++c) best[c] = static_cast<W>(-__builtin_inf());
   for (int64_t c = 0; c < n; ++c) at[c] = static_cast<Position>(window.first);
   for (int64_t r = 0; r < window.rows; ++r)
     for (int64_t q = 0; q < window.columns; ++q) {
@@ -37,13 +65,13 @@ inline void max_panel(const PoolWindow& window, const T* image, int64_t channels
       const auto position = static_cast<Position>(pixel);
       const T* src = image + pixel * channels;
       for (int64_t c = 0; c < n; ++c) {
-        const T x = src[c];
+        const W x = read(src[c]);
         const bool better = (x > best[c]) | (x != x);
         best[c] = better ? x : best[c];
         at[c] = better ? position : at[c];
       }
     }
-  for (int64_t c = 0; c < n; ++c) dst[c] = best[c];
+  for (int64_t c = 0; c < n; ++c) dst[c] = narrow<T>(best[c]);
   for (int64_t c = 0; c < n; ++c) index[c] = at[c];
 }
 
@@ -63,9 +91,9 @@ inline void avg_panel(const PoolWindow& window, const T* image, int64_t channels
   for (int64_t r = 0; r < window.rows; ++r)
     for (int64_t q = 0; q < window.columns; ++q) {
       const T* src = image + (window.first + r * window.row_step + q * window.column_step) * channels;
-      for (int64_t c = 0; c < n; ++c) sum[c] += static_cast<double>(src[c]);
+      for (int64_t c = 0; c < n; ++c) sum[c] += static_cast<double>(read(src[c]));
     }
-  for (int64_t c = 0; c < n; ++c) dst[c] = static_cast<T>(sum[c] / divisor);
+  for (int64_t c = 0; c < n; ++c) dst[c] = narrow<T>(static_cast<Wide<T>>(sum[c] / divisor));
 }
 
 template <class T>

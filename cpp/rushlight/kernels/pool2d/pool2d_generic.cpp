@@ -4,5 +4,6 @@ namespace rushlight::kernels::generic {
 
 extern constexpr Pool2dTable<float> kPool2dF32 = make_pool2d_table<float>();
 extern constexpr Pool2dTable<double> kPool2dF64 = make_pool2d_table<double>();
+extern constexpr Pool2dTable<uint16_t> kPool2dBf16 = make_pool2d_table<uint16_t>();
 
 }  // namespace rushlight::kernels::generic

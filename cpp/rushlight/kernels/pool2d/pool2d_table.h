@@ -16,6 +16,7 @@ struct PoolWindow {
   int64_t column_step;
 };
 
+// T is float, double, or uint16_t for bfloat16.
 template <class T>
 struct Pool2dTable {
   // image: (height * width, channels); rows and columns are at least 1
@@ -26,14 +27,17 @@ struct Pool2dTable {
 namespace generic {
 extern const Pool2dTable<float> kPool2dF32;
 extern const Pool2dTable<double> kPool2dF64;
+extern const Pool2dTable<uint16_t> kPool2dBf16;
 }  // namespace generic
 namespace avx2 {
 extern const Pool2dTable<float> kPool2dF32;
 extern const Pool2dTable<double> kPool2dF64;
+extern const Pool2dTable<uint16_t> kPool2dBf16;
 }  // namespace avx2
 namespace avx512 {
 extern const Pool2dTable<float> kPool2dF32;
 extern const Pool2dTable<double> kPool2dF64;
+extern const Pool2dTable<uint16_t> kPool2dBf16;
 }  // namespace avx512
 
 }  // namespace rushlight::kernels
