@@ -31,8 +31,9 @@ class SplitConv {
         total_(job.images * job.out_h),
         steps_(weights_->steps(0)),
         chain_(std::min(split_.chain, steps_)) {
-    for (const int64_t offset : plan_.tap_offset)
-      for (int64_t c = 0; c < plan_.channels; c += kSplitDepth) step_offset_.push_back(offset + c);
+    const int64_t run = plan_.channels / job.channels;
+    for (const SplitWeights::Step& step : weights_->order(0))
+      step_offset_.push_back(plan_.tap_offset[static_cast<size_t>(step.tap / run)] + step.channel);
     safe_.store(weights_->safe());
     // Equal parts, in a number that most numbers of threads divide.
     const int64_t needed = ceil_div(total_, std::max<int64_t>(1, plan_.rows));
@@ -97,10 +98,9 @@ class SplitConv {
     const auto count = static_cast<int64_t>(tiles.size());
     for (int64_t tile = 0; tile < count; tile += kPixels / kTileRows) {
       const int64_t pixels = std::min(kPixels, (count - tile) * kTileRows);
-      for (int64_t s = 0; s < steps_; s += chain_)
-        multiply({pixels, 0, 0, tiles.data() + tile, plan_.pitch * 2, plane, step_offset_.data() + s, nullptr,
-                  0, results.data() + tile * kTileRows, 0, false, nullptr},
-                 s, outputs);
+      multiply({pixels, 0, steps_, tiles.data() + tile, plan_.pitch * 2, plane, step_offset_.data(), nullptr,
+                0, results.data() + tile * kTileRows, 0, false, nullptr},
+               0, outputs);
     }
   }
 
@@ -121,18 +121,17 @@ class SplitConv {
             {pixels, count, planes, plane, &offsets[pixel], step_offset_.data() + s, gathered.data()});
         for (int64_t i = 0; i < most / kTileRows; ++i)
           tiles[i] = gathered.data() + i / 2 * count * split_.step() + i % 2 * kSplitTile;
-        multiply({pixels, 0, 0, tiles, 64, kSplitPart, steps.data(), nullptr, 0, task.dst() + pixel, 0, false,
-                  nullptr},
+        multiply({pixels, 0, count, tiles, 64, kSplitPart, steps.data(), nullptr, 0, task.dst() + pixel, 0,
+                  false, nullptr},
                  s, outputs);
       }
     }
   }
 
-  // Completes `x`, which tells the pixels, with the weights of a chain of steps.
+  // Completes `x`, which tells pixels and steps, with the weights.
   void multiply(SplitBlock<T> x, int64_t first_step, const Outputs& outputs) {
     x.column = outputs.group * job_.outputs + outputs.first * kSplitLanes;
     x.n = std::min(job_.outputs, outputs.last * kSplitLanes) - outputs.first * kSplitLanes;
-    x.steps = std::min(chain_, steps_ - first_step);
     x.b =
         weights_->panel(0, outputs.group * plan_.output_blocks + outputs.first) + first_step * split_.step();
     x.b_panel = weights_->panel_size(0);
@@ -143,6 +142,8 @@ class SplitConv {
       x.residual = epilogue.residual, x.c_start = job_.dst.data;
       x.relu = epilogue.relu;
     }
+    Scratch<float> totals(x.steps > split_.chain ? split_totals(x.m, x.n) : 0);
+    if (x.steps > split_.chain) x.totals = totals.data();
     split_.block(x);
   }
 

@@ -15,13 +15,21 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kImages = 16;       // in a tile
-constexpr int64_t kTasks = 8;         // wanted at least: rows are cut, then outputs
-constexpr int64_t kTaskRows = 4;      // at least, because tasks split the source rows around theirs again
 constexpr int64_t kLeastReuse = 128;  // products per number of the source from which splitting pays
 constexpr int64_t kLeastTaps = 3;     // with fewer the time goes into the results, which lie far apart
+// Rows of results from which threads each keep a ring of source rows; their first and last ones are split
+// twice.
+constexpr int64_t kRingRows = 24;
+constexpr int64_t kCachedWeights = 900 * 1024;  // bytes of packed weights that stay in the L2 cache
+constexpr int64_t kSlab = int64_t{16} << 20;    // bytes of split sources of several units
+constexpr int64_t kTasks = 8;                   // wanted at least
+constexpr int64_t kRunPixels = 36;              // of rows that are multiplied together
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// A unit is sixteen images of a group. Its source becomes tiles [row][column][step of channels][part][image]
+// [channel]: where maps are large and weights few, a ring of the rows in use in the L2 cache of a thread that
+// walks down the results; else all of it, and tasks share it.
 template <class T>
 class SplitBatch {
  public:
@@ -32,26 +40,32 @@ class SplitBatch {
         weights_(SplitWeights::of(jobs, weights_kernel(split_), 1)),
         channel_steps_(split_steps(first_.channels)),
         blocks_(ceil_div(first_.outputs, kSplitLanes)),
+        units_(first_.groups * (first_.images / kImages)),
         safe_(weights_->safe()) {
     measure();
     pixel_ = channel_steps_ * split_.tile_step();
     row_ = cols_ * pixel_;
-    const int64_t batches = first_.images / kImages * first_.groups;
-    while (row_parts_ * batches < kTasks && rows_ >= 2 * row_parts_ * kTaskRows) row_parts_ *= 2;
-    output_parts_ = std::clamp<int64_t>(ceil_div(kTasks, row_parts_ * batches), 1, blocks_);
+    for (size_t job = 0; job < jobs_.size(); ++job) block_bytes_ += 2 * weights_->panel_size(job);
   }
 
   bool run() {
-    const int64_t per_group = first_.images / kImages * row_parts_ * output_parts_;
-    parallel_for(first_.groups * per_group, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i)
-        run_task(i / per_group, i / output_parts_ / row_parts_ % (first_.images / kImages),
-                 i / output_parts_ % row_parts_, i % output_parts_);
-    });
+    if (units_ * rows_ >= kRingRows && blocks_ * block_bytes_ <= kCachedWeights)
+      run_rings();
+    else
+      run_slabs();
     return safe_.load();
   }
 
  private:
+  // Split source rows: row r is at data + r % slots * row_.
+  struct Source {
+    uint16_t* data;
+    int64_t slots;
+  };
+  struct Outputs {
+    int64_t first, last;  // blocks
+  };
+
   // The extent of all taps, and of the columns they read.
   void measure() {
     bool any = false;
@@ -65,37 +79,90 @@ class SplitBatch {
         any = true;
       }
     }
-    slots_ = last_row - first_row_ + 1;
+    tap_rows_ = last_row - first_row_ + 1;
     for (const ConvJob<T>& job : jobs_)
       for (const Tap& tap : job.taps)
         cols_ = std::max(cols_, (job.out_w - 1) * job.step_w + tap.col - first_col_ + 1);
   }
 
-  // Some rows of sixteen images, some blocks of outputs. The source rows in use are kept in a ring.
-  void run_task(int64_t group, int64_t batch, int64_t row_part, int64_t output_part) {
-    Scratch<uint16_t> ring(slots_ * row_);
-    const int64_t first_block = blocks_ * output_part / output_parts_,
-                  last_block = blocks_ * (output_part + 1) / output_parts_;
-    const int64_t end = rows_ * (row_part + 1) / row_parts_;
-    int64_t packed = INT64_MIN;  // source rows below this are in the ring
-    for (int64_t row = rows_ * row_part / row_parts_; row < end; ++row) {
-      const int64_t top = row * first_.step_h + first_row_;
-      const int64_t bottom = std::min(top + slots_, first_.src_h);
-      for (packed = std::max({packed, top, int64_t{0}}); packed < bottom; ++packed)
-        if (!pack_row(group, batch, packed, ring.data() + packed % slots_ * row_)) {
-          safe_.store(false);
-          return;
+  // Threads take equal runs of rows. The cut decides who splits which source rows, not a bit of the results.
+  void run_rings() {
+    const int64_t total = units_ * rows_, runs = std::min<int64_t>(num_threads(), total);
+    parallel_for(runs, 1, [&](int64_t begin, int64_t end) {
+      Scratch<uint16_t> ring(tap_rows_ * row_);
+      for (int64_t run = begin; run < end; ++run)
+        for (int64_t row = total * run / runs, stop = total * (run + 1) / runs; row < stop;) {
+          const int64_t unit = row / rows_, count = std::min(rows_ - row % rows_, stop - row);
+          walk(unit, row % rows_, row % rows_ + count, {ring.data(), tap_rows_});
+          row += count;
         }
+    });
+  }
+
+  void walk(int64_t unit, int64_t row, int64_t end, Source ring) {
+    int64_t packed = 0;  // source rows below this are in the ring
+    for (; row < end && safe_.load(std::memory_order_relaxed); ++row) {
+      const int64_t top = row * first_.step_h + first_row_;
+      const int64_t bottom = std::min(top + tap_rows_, first_.src_h);
+      for (packed = std::max(packed, top); packed < bottom; ++packed) pack_row(unit, packed, ring);
       for (size_t job = 0; job < jobs_.size(); ++job)
-        if (row < jobs_[job].out_h)
-          multiply_row(job, group, batch, row, ring.data(), first_block, last_block);
+        if (row < jobs_[job].out_h) multiply(job, unit, row, row + 1, ring, {0, blocks_});
     }
   }
 
-  // [column][step of channels][part][image][channel]
-  bool pack_row(int64_t group, int64_t batch, int64_t row, uint16_t* dst) const {
+  // Some units at a time are split, then multiplied.
+  void run_slabs() {
+    const int64_t size = first_.src_h * row_;
+    const int64_t slab = std::clamp<int64_t>(kSlab / (2 * size), 1, units_);
+    Scratch<uint16_t> sources(slab * size);
+    const int64_t output_parts = ceil_div(blocks_, std::max<int64_t>(1, kCachedWeights / block_bytes_));
+    for (int64_t first = 0; first < units_; first += slab) {
+      const int64_t units = std::min(slab, units_ - first);
+      parallel_for(units * first_.src_h, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          pack_row(first + i / first_.src_h, i % first_.src_h,
+                   {sources.data() + i / first_.src_h * size, first_.src_h});
+      });
+      const int64_t row_parts = std::clamp<int64_t>(ceil_div(kTasks, units * output_parts), 1, rows_);
+      const int64_t parts =
+          units * row_parts;  // for each part of the outputs, whose weights stay in the cache
+      parallel_for(output_parts * parts, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i) {
+          const int64_t unit = i % parts / row_parts, rows = i % row_parts, outputs = i / parts;
+          multiply_rows(first + unit, rows_ * rows / row_parts, rows_ * (rows + 1) / row_parts,
+                        {sources.data() + unit * size, first_.src_h},
+                        {blocks_ * outputs / output_parts, blocks_ * (outputs + 1) / output_parts});
+        }
+      });
+    }
+  }
+
+  // Rows [row, end), several at once where they are short and have the same taps.
+  void multiply_rows(int64_t unit, int64_t row, int64_t end, Source source, Outputs outputs) {
+    for (size_t index = 0; index < jobs_.size(); ++index) {
+      const ConvJob<T>& job = jobs_[index];
+      for (int64_t start = row, stop; start < std::min(end, job.out_h); start = stop) {
+        for (stop = start + 1; stop < std::min(end, job.out_h); ++stop)
+          if ((stop + 1 - start) * job.out_w > kRunPixels || !same_taps(job, start, stop)) break;
+        multiply(index, unit, start, stop, source, outputs);
+      }
+    }
+  }
+
+  static bool reads(const ConvJob<T>& job, int64_t row, const Tap& tap) {
+    const int64_t from = row * job.step_h + tap.row;
+    return from >= 0 && from < job.src_h;
+  }
+  static bool same_taps(const ConvJob<T>& job, int64_t row, int64_t other) {
+    return std::all_of(job.taps.begin(), job.taps.end(),
+                       [&](const Tap& tap) { return reads(job, row, tap) == reads(job, other, tap); });
+  }
+
+  void pack_row(int64_t unit, int64_t row, Source to) {
     const ImageView<const T>& src = first_.src;
+    const int64_t batch = unit / first_.groups, group = unit % first_.groups;
     const T* start = src.data + batch * kImages * src.image + row * src.row + group * first_.channels;
+    uint16_t* dst = to.data + row % to.slots * row_;
     const T* pointers[kImages];
     bool safe = true;
     for (int64_t col = 0; col < cols_; ++col, dst += pixel_) {
@@ -105,54 +172,51 @@ class SplitBatch {
         pointers[i] = inside ? start + i * src.image + from * src.col : nullptr;
       safe = split_.tile({pointers, first_.channels, dst, 0}) && safe;
     }
-    return safe;
+    if (!safe) safe_.store(false, std::memory_order_relaxed);
   }
 
-  // One row of results of a job.
-  void multiply_row(size_t index, int64_t group, int64_t batch, int64_t row, const uint16_t* ring,
-                    int64_t first_block, int64_t last_block) {
+  // Rows [row, end) of results of a job, which have the same taps.
+  void multiply(size_t index, int64_t unit, int64_t row, int64_t end, Source source, Outputs outputs) {
     const ConvJob<T>& job = jobs_[index];
+    const int64_t batch = unit / job.groups, group = unit % job.groups;
     Scratch<int64_t> offsets(weights_->steps(index));
     int64_t steps = 0, skipped = 0;
-    for (const Tap& tap : job.taps) {
-      const int64_t from = row * job.step_h + tap.row;
-      if (from < 0 || from >= job.src_h) {
-        if (steps == 0) skipped += channel_steps_;
-        continue;
-      }
-      const int64_t start = from % slots_ * row_ + (tap.col - first_col_) * pixel_;
-      for (int64_t c = 0; c < channel_steps_; ++c) offsets[steps++] = start + c * split_.tile_step();
+    for (const SplitWeights::Step& step : weights_->order(index)) {
+      const Tap& tap = job.taps[static_cast<size_t>(step.tap)];
+      if (reads(job, row, tap))
+        offsets[steps++] = (row * job.step_h + tap.row) % source.slots * row_ +
+                           (tap.col - first_col_) * pixel_ + step.channel / kSplitDepth * split_.tile_step();
+      else if (steps == 0)
+        ++skipped;
     }
-    Scratch<const uint16_t*> tiles(job.out_w);
-    Scratch<T*> results(job.out_w * kImages);
-    for (int64_t x = 0; x < job.out_w; ++x) {
-      tiles[x] = ring + x * job.step_w * pixel_;
-      T* pixel = job.dst.data + batch * kImages * job.dst.image + row * job.dst.row + x * job.dst.col;
-      for (int64_t i = 0; i < kImages; ++i) results[x * kImages + i] = pixel + i * job.dst.image;
+    const int64_t pixels = (end - row) * job.out_w;
+    Scratch<const uint16_t*> tiles(pixels);
+    Scratch<T*> results(pixels * kImages);
+    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+      const int64_t y = pixel / job.out_w, x = pixel % job.out_w;
+      tiles[pixel] = source.data + y * job.step_h * row_ + x * job.step_w * pixel_;
+      T* result = job.dst.data + batch * kImages * job.dst.image + (row + y) * job.dst.row + x * job.dst.col;
+      for (int64_t i = 0; i < kImages; ++i) results[pixel * kImages + i] = result + i * job.dst.image;
     }
-    const int64_t column = group * job.outputs + first_block * kSplitLanes;
+    const int64_t column = group * job.outputs + outputs.first * kSplitLanes;
+    const int64_t columns = std::min(job.outputs, outputs.last * kSplitLanes) - outputs.first * kSplitLanes;
     const Wide<T>* bias = job.epilogue.bias == nullptr ? nullptr : job.epilogue.bias + column;
-    const uint16_t* panels = weights_->panel(index, group * blocks_ + first_block) + skipped * split_.step();
-    const int64_t chain = std::min(split_.chain, std::max<int64_t>(1, steps));
-    for (int64_t s = 0; s == 0 || s < steps; s += chain) {
-      const bool last = s + chain >= steps;
-      split_.block({job.out_w * kImages,
-                    std::min(job.outputs, last_block * kSplitLanes) - first_block * kSplitLanes,
-                    std::min(chain, steps - s), tiles.data(), 64, kSplitTile, offsets.data() + s,
-                    panels + s * split_.step(), weights_->panel_size(index), results.data(), column, s > 0,
-                    s == 0 ? bias : nullptr, last ? job.epilogue.residual : nullptr, job.dst.data,
-                    last && job.epilogue.relu});
-    }
+    const bool chains = steps > split_.chain;
+    Scratch<float> totals(chains ? split_totals(pixels * kImages, columns) : 0);
+    split_.block({pixels * kImages, columns, steps, tiles.data(), 64, kSplitTile, offsets.data(),
+                  weights_->panel(index, group * blocks_ + outputs.first) + skipped * split_.step(),
+                  weights_->panel_size(index), results.data(), column, false, bias, job.epilogue.residual,
+                  job.dst.data, job.epilogue.relu, chains ? totals.data() : nullptr});
   }
 
   const std::vector<ConvJob<T>>& jobs_;
   const ConvJob<T>& first_;  // for what they share
   const SplitKernel<T>& split_;
   const std::shared_ptr<const SplitWeights> weights_;
-  const int64_t channel_steps_, blocks_;
-  int64_t rows_ = 0, first_row_ = 0, slots_ = 1, first_col_ = 0, cols_ = 1;
+  const int64_t channel_steps_, blocks_, units_;
+  int64_t block_bytes_ = 0;  // of packed weights, in all jobs
+  int64_t rows_ = 0, first_row_ = 0, tap_rows_ = 1, first_col_ = 0, cols_ = 1;
   int64_t pixel_ = 0, row_ = 0;  // numbers
-  int64_t row_parts_ = 1, output_parts_ = 1;
   std::atomic<bool> safe_;
 };
 

@@ -16,14 +16,31 @@ int64_t blocks_of(const ConvJob<T>& job) {
   return job.groups * ((job.outputs + kSplitLanes - 1) / kSplitLanes);
 }
 
-// Steps of each job's panels, summed up, times `blocks`.
+// `run` taps share steps.
 template <class T>
-std::vector<int64_t> first_steps(const std::vector<ConvJob<T>>& jobs, int64_t run, int64_t blocks) {
-  std::vector<int64_t> first{0};
-  for (const ConvJob<T>& job : jobs) {
-    const int64_t runs = static_cast<int64_t>(job.taps.size()) / run;
-    first.push_back(first.back() + blocks * runs * split_steps(run * job.channels));
+std::vector<SplitWeights::Step> order_of(const ConvJob<T>& job, int64_t run) {
+  std::vector<SplitWeights::Step> order;
+  const auto taps = static_cast<int64_t>(job.taps.size());
+  for (int64_t first = 0, end; first < taps; first = end) {
+    for (end = first + run; run == 1 && end < taps && job.taps[end].row == job.taps[first].row;) ++end;
+    for (int64_t channel = 0; channel < run * job.channels; channel += kSplitDepth)
+      for (int64_t tap = first; tap < end; tap += run) order.push_back({tap, channel});
   }
+  return order;
+}
+
+template <class T>
+std::vector<std::vector<SplitWeights::Step>> orders_of(const std::vector<ConvJob<T>>& jobs, int64_t run) {
+  std::vector<std::vector<SplitWeights::Step>> orders;
+  for (const ConvJob<T>& job : jobs) orders.push_back(order_of(job, run));
+  return orders;
+}
+
+// Steps of each job's panels, summed up, times `blocks`.
+std::vector<int64_t> first_steps(const std::vector<std::vector<SplitWeights::Step>>& orders, int64_t blocks) {
+  std::vector<int64_t> first{0};
+  for (const auto& order : orders)
+    first.push_back(first.back() + blocks * static_cast<int64_t>(order.size()));
   return first;
 }
 
@@ -113,11 +130,14 @@ struct SplitWeights::Packing {
         gemm.pack({lanes, kSplitLanes, together * taps, src + i * job.weight_channel, job.weight_output, 1,
                    turned.data() + i * taps * kSplitLanes});
       for (size_t j = 0; j < jobs.size(); ++j)
-        for (size_t t = 0; t < jobs[j].taps.size(); ++t) {
+        for (size_t s = 0; s < weights.order(j).size(); ++s) {
+          const Step step = weights.order(j)[s];
+          if (step.channel != c) continue;
+          const int64_t tap = jobs[j].taps[static_cast<size_t>(step.tap)].weight;
           for (int64_t i = 0; i < kSplitDepth; ++i)
-            rows[i] = i < channels ? &turned[(i * taps + jobs[j].taps[t].weight) * kSplitLanes] : nullptr;
-          const int64_t step = static_cast<int64_t>(t) * split_steps(job.channels) + c / kSplitDepth;
-          safe = split.pair({rows, kSplitLanes, panel(j, block) + step * split.step(), 0}) && safe;
+            rows[i] = i < channels ? &turned[(i * taps + tap) * kSplitLanes] : nullptr;
+          uint16_t* dst = panel(j, block) + static_cast<int64_t>(s) * split.step();
+          safe = split.pair({rows, kSplitLanes, dst, 0}) && safe;
         }
     }
     return safe;
@@ -147,7 +167,8 @@ SplitWeights::SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKerne
     : key_(key_of(jobs, split, run)),
       step_(split.step()),
       blocks_(blocks_of(jobs[0])),
-      first_(first_steps(jobs, run, blocks_)) {
+      order_(orders_of(jobs, run)),
+      first_(first_steps(order_, blocks_)) {
   const int64_t numbers = first_.back() * step_;
   if (jobs[0].kept == nullptr) {
     panels_ = scratch_.emplace(numbers).data();

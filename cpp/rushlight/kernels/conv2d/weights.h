@@ -28,10 +28,17 @@ class SplitWeights {
   template <class T>
   SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run);
 
+  // Where the steps of a job's panels begin. Taps of a row follow each other, then the next channels come,
+  // then the next row: neighbouring taps read the same tiles of the source.
+  struct Step {
+    int64_t tap, channel;
+  };
+  const std::vector<Step>& order(size_t job) const { return order_[job]; }
+
   // Whether all of them can be split.
   bool safe() const { return safe_; }
   // Steps of a panel of a job.
-  int64_t steps(size_t job) const { return (first_[job + 1] - first_[job]) / blocks_; }
+  int64_t steps(size_t job) const { return static_cast<int64_t>(order_[job].size()); }
   // Numbers between panels.
   int64_t panel_size(size_t job) const { return steps(job) * step_; }
   // Panel number `block` of outputs, counting through all groups.
@@ -46,9 +53,10 @@ class SplitWeights {
     void operator()(uint16_t* memory) const;
   };
 
-  std::vector<int64_t> key_;    // what they were made from and for
-  int64_t step_;                // numbers in a step
-  int64_t blocks_;              // of kSplitLanes outputs, in all groups
+  std::vector<int64_t> key_;  // what they were made from and for
+  int64_t step_;              // numbers in a step
+  int64_t blocks_;            // of kSplitLanes outputs, in all groups
+  std::vector<std::vector<Step>> order_;
   std::vector<int64_t> first_;  // step of each job
   // Kept ones outlive this thread's scratch memory.
   std::optional<Scratch<uint16_t>> scratch_;

@@ -1,4 +1,4 @@
-// Split products on AMX tiles: see Note [Split products].
+// Packing for tiles: see Note [Split products].
 #include <immintrin.h>
 
 #include <cstdint>
@@ -6,7 +6,6 @@
 #include "rushlight/kernels/gemm/split.h"
 #include "rushlight/kernels/gemm/split_levels.h"
 #include "rushlight/kernels/gemm/square.inl.h"
-#include "rushlight/kernels/tiles.h"
 #include "rushlight/kernels/vec/vec.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
@@ -128,87 +127,7 @@ inline F32 load_channels(const float* p, int64_t first, int64_t n) {
   return p == nullptr ? F32(0.0f) : load_n(p + first, n);
 }
 
-// Results in memory.
-inline F32 load_values(const float* p, int64_t n) { return load_n(p, n); }
-inline F32 load_values(const uint16_t* p, int64_t n) { return load_bf16(p, n); }
-inline void store_values(float* p, F32 v, int64_t n) { store_n(p, v, n); }
-inline void store_values(uint16_t* p, F32 v, int64_t n) {
-  store_halves(p, (__m256i)_mm512_cvtneps_pbh(v.r), n);
-}
-
 inline int64_t at_most_32(int64_t n) { return n < 32 ? n : 32; }
-
-// Where a pair of tiles of A is.
-struct TilePair {
-  const uint16_t* first;
-  const uint16_t* second;
-};
-
-// A 2 x 2 block of tiles: accumulators 0 to 3, A in 4 and 5, B in 6 and 7. Each load serves as many products
-// as registers allow.
-template <bool kTwo>
-inline void load_a(const TilePair& a, int64_t offset, int64_t row) {
-  _tile_loadd(4, a.first + offset, row);
-  if constexpr (kTwo) _tile_loadd(5, a.second + offset, row);
-}
-inline void load_b(const uint16_t* b, int part) {
-  _tile_loadd(6, b + part * kPart, 64);
-  _tile_loadd(7, b + part * kPart + kTile, 64);
-}
-template <bool kTwo>
-inline void multiply() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  if constexpr (kTwo) _tile_dpbf16ps(2, 5, 6);
-  if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
-}
-
-// kTwo: two tiles of rows, else one.
-template <bool kTwo, class T>
-inline void multiply_small_parts(const SplitBlock<T>& x, const TilePair& a, const uint16_t* b) {
-  for (int64_t s = 0; s < x.steps; ++s, b += 3 * kPart) {
-    const int64_t hi = x.a_step[s];
-    load_b(b, 0);
-    load_a<kTwo>(a, hi + 2 * x.a_part, x.a_row);
-    multiply<kTwo>();
-    load_a<kTwo>(a, hi + x.a_part, x.a_row);
-    multiply<kTwo>();
-    load_b(b, 1);
-    multiply<kTwo>();
-    load_a<kTwo>(a, hi, x.a_row);
-    multiply<kTwo>();
-    load_b(b, 2);
-    multiply<kTwo>();
-  }
-}
-
-template <int kParts, bool kTwo, class T>
-inline void multiply_panels(const SplitBlock<T>& x, const TilePair& a, const uint16_t* b, Block& sums) {
-  _tile_zero(0);
-  _tile_zero(1);
-  if constexpr (kTwo) _tile_zero(2);
-  if constexpr (kTwo) _tile_zero(3);
-  // Small products meet small sums, where less of them is rounded away: half the error of one pass.
-  if constexpr (kParts > 2) multiply_small_parts<kTwo>(x, a, b);
-  for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPart) {
-    const int64_t hi = x.a_step[s];
-    load_b(b, 0);
-    if constexpr (kParts == 2) {
-      load_a<kTwo>(a, hi + x.a_part, x.a_row);
-      multiply<kTwo>();
-    }
-    load_a<kTwo>(a, hi, x.a_row);
-    multiply<kTwo>();
-    if constexpr (kParts == 2) {
-      load_b(b, 1);
-      multiply<kTwo>();
-    }
-  }
-  _tile_stored(0, &sums[0][0], 128);
-  _tile_stored(1, &sums[0][16], 128);
-  if constexpr (kTwo) _tile_stored(2, &sums[16][0], 128);
-  if constexpr (kTwo) _tile_stored(3, &sums[16][16], 128);
-}
 
 template <int kParts>
 bool split_pack_rows(const SplitPanel<float>& x) {
@@ -308,37 +227,6 @@ bool split_pair(const SplitPositions<float>& x) {
   return pairs.safe();
 }
 
-template <int kParts, class T>
-void split_block(const SplitBlock<T>& x) {
-  configure_tiles();
-  alignas(64) Block sums;
-  for (int64_t j = 0; j < x.n; j += 32) {
-    const uint16_t* b = x.b + j / 32 * x.b_panel;
-    const int64_t columns = at_most_32(x.n - j);
-    for (int64_t i = 0; i < x.m; i += 32) {
-      const uint16_t* const* tiles = x.a_tiles + i / 16;
-      if (x.m - i > 16)
-        multiply_panels<kParts, true>(x, {tiles[0], tiles[1]}, b, sums);
-      else
-        multiply_panels<kParts, false>(x, {tiles[0], nullptr}, b, sums);
-      const int64_t rows = at_most_32(x.m - i);
-      for (int64_t r = 0; r < rows; ++r) {
-        if (x.c_rows[i + r] == nullptr) continue;
-        T* c = x.c_rows[i + r] + x.column + j;
-        for (int64_t v = 0; v < columns; v += 16) {
-          F32 sum = F32::load(sums[r] + v);
-          if (x.accumulate) sum = load_values(c + v, columns - v) + sum;
-          if (x.bias != nullptr) sum = sum + load_n(x.bias + j + v, columns - v);
-          if (x.residual != nullptr) sum = sum + load_values(x.residual + (c + v - x.c_start), columns - v);
-          if (x.relu) sum = max(F32(0.0f), sum);  // keeps NaN
-          store_values(c + v, sum, columns - v);
-        }
-      }
-    }
-  }
-  _tile_release();
-}
-
 }  // namespace
 
 // clang-format off
@@ -350,13 +238,11 @@ void split_block(const SplitBlock<T>& x) {
   }                                                                                             \
   void split_gather_##parts(const SplitGather& x) { split_gather<parts>(x); }                   \
   bool split_tile_##parts(const SplitPositions<float>& x) { return split_tile<parts>(x); }             \
-  bool split_pair_##parts(const SplitPositions<float>& x) { return split_pair<parts>(x); }             \
-  void split_block_##parts(const SplitBlock<float>& x) { split_block<parts>(x); }
+  bool split_pair_##parts(const SplitPositions<float>& x) { return split_pair<parts>(x); }
 // clang-format on
 RUSHLIGHT_SPLIT_FUNCTIONS(1)
 RUSHLIGHT_SPLIT_FUNCTIONS(2)
 RUSHLIGHT_SPLIT_FUNCTIONS(3)
 #undef RUSHLIGHT_SPLIT_FUNCTIONS
-void split_block_bf16(const SplitBlock<uint16_t>& x) { split_block<1>(x); }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

@@ -11,15 +11,21 @@
 namespace rushlight::kernels {
 namespace {
 
-// MC, KC: a task's packed A and B fit the L2 cache; KC is also the longest chain of tile sums.
-#define RUSHLIGHT_SPLIT_KERNEL(parts)                                                               \
-  {                                                                                                 \
-    parts, 128, 512, 2048, 24, RUSHLIGHT_AMX(&amx::split_block_##parts),                            \
-        RUSHLIGHT_AMX(&amx::split_block_##parts), RUSHLIGHT_AMX(&amx::split_pack_rows_##parts),     \
-        RUSHLIGHT_AMX(&amx::split_pack_columns_##parts), RUSHLIGHT_AMX(&amx::split_planes_##parts), \
-        RUSHLIGHT_AMX(&amx::split_gather_##parts), RUSHLIGHT_AMX(&amx::split_tile_##parts),         \
-        RUSHLIGHT_AMX(&amx::split_pair_##parts)                                                     \
-  }
+// MC, KC: a task's packed A and B fit the L2 cache; KC is at most a chain of tile sums.
+#define RUSHLIGHT_SPLIT_KERNEL(parts)               \
+  {parts,                                           \
+   128,                                             \
+   512,                                             \
+   2048,                                            \
+   kSplitChain,                                     \
+   RUSHLIGHT_AMX(&amx::split_block_##parts),        \
+   RUSHLIGHT_AMX(&amx::split_block_##parts),        \
+   RUSHLIGHT_AMX(&amx::split_pack_rows_##parts),    \
+   RUSHLIGHT_AMX(&amx::split_pack_columns_##parts), \
+   RUSHLIGHT_AMX(&amx::split_planes_##parts),       \
+   RUSHLIGHT_AMX(&amx::split_gather_##parts),       \
+   RUSHLIGHT_AMX(&amx::split_tile_##parts),         \
+   RUSHLIGHT_AMX(&amx::split_pair_##parts)}
 const SplitKernel<float> kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLIT_KERNEL(2),
                                        RUSHLIGHT_SPLIT_KERNEL(3)};
 #undef RUSHLIGHT_SPLIT_KERNEL

@@ -28,6 +28,9 @@ constexpr int64_t kSplitDepth = 32;                    // steps of k in a tile
 constexpr int64_t kSplitPart = kSplitLanes * kSplitDepth;
 constexpr int64_t kSplitTile = kSplitPart / 2;
 
+// Most steps that are added up in tiles: the largest error of longer sums comes near that of FMA.
+constexpr int64_t kSplitChain = 24;
+
 // Steps (of kSplitDepth) that hold k.
 constexpr int64_t split_steps(int64_t k) { return (k + kSplitDepth - 1) / kSplitDepth; }
 
@@ -43,7 +46,8 @@ struct SplitPanel {
 // c_rows[i][column + j] (+)= A B + bias over `steps` steps. Row i of A is row i % 16 of tile i / 16; part q
 // of step s of a tile is 16 rows of 32 numbers, a_row bytes apart, from a_tiles[tile] + q * a_part +
 // a_step[s] on. Last, what is `residual` at the same distance from c_start is added, and ReLU applied, where
-// asked for.
+// asked for. With `totals`, room for split_totals(m, n) numbers, tiles add up kSplitChain steps at a time and
+// their sums meet there; without, all steps.
 template <class T>
 struct SplitBlock {
   int64_t m, n, steps;
@@ -59,7 +63,14 @@ struct SplitBlock {
   const T* residual = nullptr;
   const T* c_start = nullptr;
   bool relu = false;
+  float* totals = nullptr;
 };
+
+// The results of a block in whole tiles.
+constexpr int64_t split_totals(int64_t m, int64_t n) {
+  return (m + kSplitLanes - 1) / kSplitLanes * ((n + kSplitLanes - 1) / kSplitLanes) * kSplitLanes *
+         kSplitLanes;
+}
 
 // Builds packed panels of A, one after the other, from split planes: row r, step s, part q is the 32 numbers
 // at planes + q * plane + row_offset[r] + step_offset[s].
@@ -87,7 +98,7 @@ template <class T>
 struct SplitKernel {
   int64_t parts;  // of a number
   int64_t mc, kc, nc;
-  int64_t chain;  // most steps of a block: the largest error of longer sums in tiles comes near that of FMA
+  int64_t chain;  // most steps of a block without totals
   void (*block)(const SplitBlock<T>&);
   void (*sum_block)(const SplitBlock<Wide<T>>&);  // the same with results that are not rounded
   // Return false if a value cannot be split.
