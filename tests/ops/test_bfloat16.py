@@ -130,3 +130,35 @@ def test_pooling_in_both_layouts(channels: int, pool: Callable[[Any], Any]) -> N
     for ours, expected in zip(results[1], results[0], strict=True):
         assert ours.dtype == torch.bfloat16
         assert np.array_equal(ours.float().numpy(), expected.float().numpy(), equal_nan=True)
+
+
+@pytest.mark.parametrize("sizes", [(4, 16, 5, 7), (3, 70, 4, 4), (40, 9, 1, 1), (2, 2100, 2, 3)], ids=str)
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("layout", [lambda x: x.requires_grad_(), channels_last], ids=["plain", "last"])
+def test_batch_norm(sizes: tuple[int, ...], relu: bool, residual: bool, layout: Callable[[Any], Any]) -> None:
+    """As in float64, but for the rounding of the result and of each gradient."""
+
+    def run(dtype: Any) -> list[Any]:
+        rng = np.random.default_rng(0)
+        x = layout(numbers(rng, *sizes) + 3)
+        more = layout(numbers(rng, *sizes)) if residual else None
+        weight = numbers(rng, sizes[1]).float().requires_grad_()
+        bias = numbers(rng, sizes[1]).float().requires_grad_()
+        y = F.batch_norm(x.to(dtype), None, None, weight.to(dtype), bias.to(dtype), training=True)
+        if dtype == torch.bfloat16 and relu:  # the fused one, with master weights
+            y = torch._core.ops.batch_norm_relu(
+                x, None, None, weight, bias, residual=more, training=True, momentum=0.1, eps=1e-5
+            )
+        else:
+            y = y if more is None else y + more.to(dtype)
+            y = F.relu(y) if relu else y
+        y.backward(numbers(rng, *sizes).to(dtype))
+        return [y.detach(), x.grad, weight.grad, bias.grad, *([more.grad] if residual else [])]
+
+    found, exact = run(torch.bfloat16), run(torch.float64)
+    for ours, reference in zip(found, exact, strict=True):
+        want = reference.double().numpy()
+        error = np.abs(ours.double().numpy() - want)
+        # Without the fused op: of y, of the sum, of the gradients that come back through both.
+        assert (error <= 2.0**-6 * np.abs(want) + 2.0**-7 * np.abs(want).max()).all()

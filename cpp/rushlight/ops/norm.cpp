@@ -72,8 +72,8 @@ void check(const Tensor& input, const Tensor& running_mean, const Tensor& runnin
                     channels, " elements (input ", to_string(input.sizes()), "), not ", tensor.numel());
 }
 
-// What half precision does: compute in float32.
-bool computes_directly(DType dtype) { return dtype == DType::Float32 || dtype == DType::Float64; }
+// float16 is converted to float32.
+bool computes_directly(DType dtype) { return dtype != DType::Float16; }
 
 struct Inputs {
   Tensor x, running_mean, running_var, weight, bias;
@@ -101,7 +101,8 @@ Tensor coefficients(const Inputs& in, const Layout& layout, const BatchNormOptio
   const std::vector<double> invstd = inverse_std(stats.var, options.eps);
   std::vector<double> scale = channel_values(in.weight, channels, 1.0);
   std::vector<double> shift = channel_values(in.bias, channels, 0.0);
-  dispatch_all(layout.shape.dtype, [&](auto tag) {
+  const DType dtype = computation_type(layout.shape.dtype);
+  dispatch_all(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     for (size_t c = 0; c < scale.size(); ++c) {
       scale[c] *= invstd[c];
@@ -110,7 +111,7 @@ Tensor coefficients(const Inputs& in, const Layout& layout, const BatchNormOptio
       shift[c] -= (stats.mean[c] - center) * scale[c];
     }
   });
-  return channel_rows({&stats.mean, &scale, &shift, &invstd}, layout.shape.dtype);
+  return channel_rows({&stats.mean, &scale, &shift, &invstd}, dtype);
 }
 
 // The normalised input, plus `residual` (undefined: none), through a ReLU if asked for.

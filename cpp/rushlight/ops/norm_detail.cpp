@@ -43,6 +43,8 @@ Tensor Layout::empty() const {
                                    : Tensor::empty(tensor.sizes(), tensor.dtype());
 }
 
+DType computation_type(DType dtype) { return dtype == DType::Float64 ? dtype : DType::Float32; }
+
 Tensor channel_rows(std::initializer_list<const std::vector<double>*> rows, DType dtype) {
   const size_t channels = (*rows.begin())->size();
   Tensor out = Tensor::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(channels)}, dtype);
@@ -79,9 +81,11 @@ Dims over_channels(int64_t dims, int64_t channels) {
 
 // Gradients of (input, weight, bias) by differentiable ops, for create_graph. `mean` and `var` depend on the
 // input in training and are constants otherwise.
-Grads differentiable_backward(Node& node, const Tensor& grad, const Tensor& x, const Tensor& weight,
+Grads differentiable_backward(Node& node, const Tensor& arrived, const Tensor& input, const Tensor& weight,
                               const Tensor& running_mean, const Tensor& running_var, bool training,
                               double eps) {
+  const DType dtype = computation_type(input.dtype());
+  const Tensor grad = to(arrived, dtype), x = to(input, dtype);
   const Dims channel = over_channels(x.dim(), x.size(1));
   Dims dims{0};
   for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
@@ -118,7 +122,7 @@ Grads fused_backward(Node& node, Tensor grad, const Tensor& x, const Tensor& wei
                      bool training, Behind& behind) {
   const Layout layout(x);
   const int64_t channels = layout.shape.channels;
-  const DType dtype = x.dtype();
+  const DType dtype = computation_type(x.dtype());
   const kernels::BatchNormGate gate{behind.relu ? row_of(rows, kScale) : nullptr, row_of(rows, kShift)};
   const char* const center = row_of(rows, kCenter);
   std::vector<double> sums(static_cast<size_t>(channels)), products(static_cast<size_t>(channels));

@@ -20,6 +20,9 @@ struct Layout {
   kernels::BatchNormShape shape;
 };
 
+// What the kernels compute in, and the type of coefficients: 16-bit floats are widened.
+DType computation_type(DType dtype);
+
 // Rows of the coefficients a batch norm keeps for its backward.
 enum Row : int64_t { kCenter, kScale, kShift, kInverse };
 

@@ -27,10 +27,18 @@ const BatchNormTable<double>& table() {
                                                 RUSHLIGHT_AVX512(&avx512::kBatchNormF64)}
               .at(active_isa());
 }
+template <>
+const BatchNormTable<uint16_t>& table() {
+  return *PerIsa<const BatchNormTable<uint16_t>*>{&generic::kBatchNormBf16,
+                                                  RUSHLIGHT_AVX2(&avx2::kBatchNormBf16),
+                                                  RUSHLIGHT_AVX512(&avx512::kBatchNormBf16)}
+              .at(active_isa());
+}
 
 template <class F>
 void dispatch(DType dtype, F&& f) {
   if (dtype == DType::Float32) return f(TypeTag<float>{});
+  if (dtype == DType::BFloat16) return f(TypeTag<uint16_t>{});
   RUSHLIGHT_INTERNAL_ASSERT(dtype == DType::Float64, "batch_norm of ", dtype_name(dtype));
   f(TypeTag<double>{});
 }
@@ -87,7 +95,7 @@ BatchNormTerms<T> terms_from(const BatchNormTerms<T>& terms, int64_t at) {
 }
 
 template <class T>
-void sum_channels_last(const BatchNormShape& shape, const BatchNormCoefficients<T>& k,
+void sum_channels_last(const BatchNormShape& shape, const BatchNormCoefficients<Wide<T>>& k,
                        const BatchNormTerms<T>& terms, double* sum_grad, double* sum_product) {
   Pieces<2> pieces(shape);
   const int64_t channels = shape.channels;
@@ -103,7 +111,7 @@ void sum_channels_last(const BatchNormShape& shape, const BatchNormCoefficients<
 }
 
 template <class T>
-void sum_planes(const BatchNormShape& shape, const BatchNormCoefficients<T>& k,
+void sum_planes(const BatchNormShape& shape, const BatchNormCoefficients<Wide<T>>& k,
                 const BatchNormTerms<T>& terms, double* sum_grad, double* sum_product) {
   const auto sum_plane = table<T>().sum_plane;
   const int64_t size = std::max<int64_t>(1, shape.batch * shape.spatial);
@@ -123,9 +131,9 @@ void moments_channels_last(const BatchNormShape& shape, const T* src, double* me
   const int64_t channels = shape.channels;
   const auto moment_rows = table<T>().moment_rows;
   pieces.run([&](int64_t p, int64_t first, int64_t rows) {
-    T center[kChannelBlock];
-    std::vector<T> long_center(channels > kChannelBlock ? static_cast<size_t>(channels) : 0);
-    T* const centers = long_center.empty() ? center : long_center.data();
+    Wide<T> center[kChannelBlock];
+    std::vector<Wide<T>> long_center(channels > kChannelBlock ? static_cast<size_t>(channels) : 0);
+    Wide<T>* const centers = long_center.empty() ? center : long_center.data();
     double *const means = pieces.of(p, 0), *const squares = pieces.of(p, 1);
     moment_rows(src + first * channels, rows, channels, centers, means, squares);
     const auto n = static_cast<double>(rows);
@@ -157,13 +165,14 @@ void batch_norm_apply(const BatchNormShape& shape, const void* src, const void* 
                       const void* shift, const void* residual, bool relu, void* dst) {
   dispatch(shape.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
+    using W = Wide<T>;
     const auto& loops = table<T>();
-    const BatchNormCoefficients<T> k{static_cast<const T*>(center),
-                                     static_cast<const T*>(scale),
-                                     static_cast<const T*>(shift),
-                                     nullptr,
-                                     nullptr,
-                                     nullptr};
+    const BatchNormCoefficients<Wide<T>> k{static_cast<const W*>(center),
+                                           static_cast<const W*>(scale),
+                                           static_cast<const W*>(shift),
+                                           nullptr,
+                                           nullptr,
+                                           nullptr};
     const T* from = static_cast<const T*>(src);
     const T* added = static_cast<const T*>(residual);
     T* to = static_cast<T*>(dst);
@@ -199,9 +208,10 @@ void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* g
   const FlushDenormals flush;
   dispatch(shape.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const BatchNormCoefficients<T> k{
-        static_cast<const T*>(center),    nullptr, nullptr, nullptr, static_cast<const T*>(gate.scale),
-        static_cast<const T*>(gate.shift)};
+    using W = Wide<T>;
+    const BatchNormCoefficients<Wide<T>> k{
+        static_cast<const W*>(center),    nullptr, nullptr, nullptr, static_cast<const W*>(gate.scale),
+        static_cast<const W*>(gate.shift)};
     const BatchNormTerms<T> terms{static_cast<const T*>(src), static_cast<const T*>(grad),
                                   static_cast<const T*>(mask.result), static_cast<T*>(mask.passed)};
     const auto run = shape.channels_last ? sum_channels_last<T> : sum_planes<T>;
@@ -214,10 +224,12 @@ void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, con
                                const void* shift, const BatchNormGate& gate, void* grad_src) {
   dispatch(shape.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
+    using W = Wide<T>;
     const auto& loops = table<T>();
-    const BatchNormCoefficients<T> k{static_cast<const T*>(center),     static_cast<const T*>(grad_scale),
-                                     static_cast<const T*>(shift),      static_cast<const T*>(src_scale),
-                                     static_cast<const T*>(gate.scale), static_cast<const T*>(gate.shift)};
+    const BatchNormCoefficients<Wide<T>> k{
+        static_cast<const W*>(center),     static_cast<const W*>(grad_scale),
+        static_cast<const W*>(shift),      static_cast<const W*>(src_scale),
+        static_cast<const W*>(gate.scale), static_cast<const W*>(gate.shift)};
     const T* x = static_cast<const T*>(src);
     const T* g = static_cast<const T*>(grad);
     T* to = static_cast<T*>(grad_src);

@@ -1,5 +1,6 @@
 // Batch normalisation: statistics, per-channel affine passes, ReLU and residual included, and the two sums of
-// its gradient. float32 and float64; coefficients have one value a channel.
+// its gradient. float32, float64 and bfloat16, whose arithmetic and coefficients are float32; coefficients
+// have one value a channel.
 #pragma once
 
 #include <cstdint>

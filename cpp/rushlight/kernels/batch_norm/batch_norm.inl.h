@@ -2,7 +2,7 @@
 #pragma once
 
 #include "rushlight/kernels/batch_norm/batch_norm_table.h"
-#include "rushlight/kernels/vec/vec.h"
+#include "rushlight/kernels/vec/memory.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
@@ -33,11 +33,12 @@ Vec<T> gated(Vec<T> grad, Vec<T> normal) {
 }
 
 template <bool kResidual, bool kRelu, class T>
-inline void apply_step(const Lanes<T>& lanes, const T* src, const T* residual, T* dst, int64_t left) {
-  Vec<T> y = lanes(load_n(src, left));
-  if constexpr (kResidual) y = y + load_n(residual, left);
-  if constexpr (kRelu) y = max(Vec<T>(T(0)), y);  // NaN and -0 stay
-  store_n(dst, y, left);
+inline void apply_step(const Lanes<Wide<T>>& lanes, const T* src, const T* residual, T* dst, int64_t left) {
+  using V = Vec<Wide<T>>;
+  V y = lanes(load_wide(src, left));
+  if constexpr (kResidual) y = y + load_wide(residual, left);
+  if constexpr (kRelu) y = max(V(0), y);  // NaN and -0 stay
+  store_narrow(dst, y, left);
 }
 
 struct Yes {
@@ -55,46 +56,46 @@ void with_flags(bool residual, bool relu, F f) {
 }
 
 template <class T>
-void apply_rows(const BatchNormCoefficients<T>& k, const T* src, const T* residual, bool relu, T* dst,
+void apply_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* residual, bool relu, T* dst,
                 int64_t rows, int64_t channels) {
   with_flags(residual != nullptr, relu, [&](auto with_residual, auto with_relu) {
     for (int64_t at = 0; at < rows * channels; at += channels)
-      for (int64_t c = 0; c < channels; c += Vec<T>::kLanes)
+      for (int64_t c = 0; c < channels; c += Vec<Wide<T>>::kLanes)
         apply_step<decltype(with_residual)::value, decltype(with_relu)::value>(
-            Lanes<T>::of_row(k.center, k.scale, k.shift, c, channels - c), src + at + c,
+            Lanes<Wide<T>>::of_row(k.center, k.scale, k.shift, c, channels - c), src + at + c,
             decltype(with_residual)::value ? residual + at + c : nullptr, dst + at + c, channels - c);
   });
 }
 
 template <class T>
-void apply_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* residual,
+void apply_plane(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src, const T* residual,
                  bool relu, T* dst, int64_t n) {
-  const auto lanes = Lanes<T>::of_channel(k.center, k.scale, k.shift, channel);
+  const auto lanes = Lanes<Wide<T>>::of_channel(k.center, k.scale, k.shift, channel);
   with_flags(residual != nullptr, relu, [&](auto with_residual, auto with_relu) {
-    for (int64_t i = 0; i < n; i += Vec<T>::kLanes)
+    for (int64_t i = 0; i < n; i += Vec<Wide<T>>::kLanes)
       apply_step<decltype(with_residual)::value, decltype(with_relu)::value>(
           lanes, src + i, decltype(with_residual)::value ? residual + i : nullptr, dst + i, n - i);
   });
 }
 
 template <bool kGate, class T>
-void backward_all_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
-                       int64_t channels) {
-  using V = Vec<T>;
+void backward_all_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst,
+                       int64_t rows, int64_t channels) {
+  using V = Vec<Wide<T>>;
   for (int64_t r = 0; r < rows; ++r, src += channels, grad += channels, dst += channels)
     for (int64_t c = 0; c < channels; c += V::kLanes) {
       const int64_t left = channels - c;
-      const V x = load_n(src + c, left) - load_n(k.center + c, left);
+      const V x = load_wide(src + c, left) - load_n(k.center + c, left);
       const V from_src = fma(x, load_n(k.src_scale + c, left), load_n(k.shift + c, left));
-      V g = load_n(grad + c, left);
+      V g = load_wide(grad + c, left);
       if constexpr (kGate)
         g = gated(g, fma(x, load_n(k.gate_scale + c, left), load_n(k.gate_shift + c, left)));
-      store_n(dst + c, fma(g, load_n(k.scale + c, left), from_src), left);
+      store_narrow(dst + c, fma(g, load_n(k.scale + c, left), from_src), left);
     }
 }
 
 template <class T>
-void backward_rows(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
+void backward_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst, int64_t rows,
                    int64_t channels) {
   if (k.gate_scale != nullptr)
     backward_all_rows<true>(k, src, grad, dst, rows, channels);
@@ -103,18 +104,18 @@ void backward_rows(const BatchNormCoefficients<T>& k, const T* src, const T* gra
 }
 
 template <class T>
-void backward_plane(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad, T* dst,
-                    int64_t n) {
-  using V = Vec<T>;
+void backward_plane(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src, const T* grad,
+                    T* dst, int64_t n) {
+  using V = Vec<Wide<T>>;
   const bool gate = k.gate_scale != nullptr;
   const V middle(k.center[channel]), factor(k.scale[channel]), offset(k.shift[channel]);
   const V src_factor(k.src_scale[channel]);
-  const V gate_factor(gate ? k.gate_scale[channel] : T(0)), gate_offset(gate ? k.gate_shift[channel] : T(1));
+  const V gate_factor(gate ? k.gate_scale[channel] : 0), gate_offset(gate ? k.gate_shift[channel] : 1);
   for (int64_t i = 0; i < n; i += V::kLanes) {
-    const V x = load_n(src + i, n - i) - middle;
-    V g = load_n(grad + i, n - i);
+    const V x = load_wide(src + i, n - i) - middle;
+    V g = load_wide(grad + i, n - i);
     if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
-    store_n(dst + i, fma(g, factor, fma(x, src_factor, offset)), n - i);
+    store_narrow(dst + i, fma(g, factor, fma(x, src_factor, offset)), n - i);
   }
 }
 
@@ -141,10 +142,10 @@ enum class Sums {
 // What the sums need of a vector of channels (or of one channel), in registers.
 template <Sums kSums, class T>
 struct SumLanes {
-  using V = Vec<T>;
+  using V = Vec<Wide<T>>;
   V center, gate_scale, gate_shift;
 
-  static SumLanes of_row(const BatchNormCoefficients<T>& k, int64_t c, int64_t left) {
+  static SumLanes of_row(const BatchNormCoefficients<Wide<T>>& k, int64_t c, int64_t left) {
     SumLanes lanes;
     lanes.center = load_n(k.center + c, left);
     if constexpr (kSums == Sums::Gated) {
@@ -153,7 +154,7 @@ struct SumLanes {
     }
     return lanes;
   }
-  static SumLanes of_channel(const BatchNormCoefficients<T>& k, int64_t c) {
+  static SumLanes of_channel(const BatchNormCoefficients<Wide<T>>& k, int64_t c) {
     SumLanes lanes;
     lanes.center = V(k.center[c]);
     if constexpr (kSums == Sums::Gated) {
@@ -164,13 +165,13 @@ struct SumLanes {
   }
   // Adds `left` elements at `at`; missing lanes of `grad` are zero.
   void add(const BatchNormTerms<T>& terms, int64_t at, int64_t left, V& total, V& product) const {
-    const V x = load_n(terms.src + at, left) - center;
+    const V x = load_wide(terms.src + at, left) - center;
     V g = x;
-    if constexpr (kSums != Sums::Deviation) g = load_n(terms.grad + at, left);
+    if constexpr (kSums != Sums::Deviation) g = load_wide(terms.grad + at, left);
     if constexpr (kSums == Sums::Gated) g = gated(g, fma(x, gate_scale, gate_shift));
     if constexpr (kSums == Sums::Masked) {
-      g = gated(g, load_n(terms.result + at, left));
-      store_n(terms.passed + at, g, left);
+      g = gated(g, load_wide(terms.result + at, left));
+      store_narrow(terms.passed + at, g, left);
     }
     total = total + g;
     product = fma(g, x, product);
@@ -179,15 +180,15 @@ struct SumLanes {
 
 // Adds the sums of `rows` (at most kShortSum) rows to those of kVectors vectors of channels from c on.
 template <Sums kSums, int kVectors, class T>
-inline void sum_short(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t at,
+inline void sum_short(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t at,
                       int64_t rows, int64_t channels, int64_t c, double* sum_grad, double* sum_product) {
-  using V = Vec<T>;
+  using V = Vec<Wide<T>>;
   const int64_t left = channels - c;  // a part of a vector only if kVectors is 1
   SumLanes<kSums, T> lanes[kVectors];
   V total[kVectors], product[kVectors];
   for (int u = 0; u < kVectors; ++u) {
     lanes[u] = SumLanes<kSums, T>::of_row(k, c + u * V::kLanes, left - u * V::kLanes);
-    total[u] = product[u] = V(T(0));
+    total[u] = product[u] = V(0);
   }
   for (int64_t r = 0; r < rows; ++r)
     for (int u = 0; u < kVectors; ++u)
@@ -200,22 +201,22 @@ inline void sum_short(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>
 
 // Rows in groups of kShortSum, which go through all channels: memory is read from front to back.
 template <Sums kSums, class T>
-void sum_all_rows(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t rows,
+void sum_all_rows(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t rows,
                   int64_t channels, double* sum_grad, double* sum_product) {
-  constexpr int kVectors = sizeof(Vec<T>) >= 64 ? 4 : 2;  // as many as there are registers for
-  constexpr int64_t kWide = kVectors * Vec<T>::kLanes;
+  constexpr int kVectors = sizeof(Vec<Wide<T>>) >= 64 ? 4 : 2;  // as many as there are registers for
+  constexpr int64_t kWide = kVectors * Vec<Wide<T>>::kLanes;
   for (int64_t r = 0; r < rows; r += kShortSum) {
     const int64_t count = rows - r < kShortSum ? rows - r : kShortSum;
     int64_t c = 0;
     for (; c + kWide <= channels; c += kWide)
       sum_short<kSums, kVectors>(k, terms, r * channels, count, channels, c, sum_grad, sum_product);
-    for (; c < channels; c += Vec<T>::kLanes)
+    for (; c < channels; c += Vec<Wide<T>>::kLanes)
       sum_short<kSums, 1>(k, terms, r * channels, count, channels, c, sum_grad, sum_product);
   }
 }
 
 template <class T>
-void sum_rows(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t rows,
+void sum_rows(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t rows,
               int64_t channels, double* sum_grad, double* sum_product) {
   if (terms.result != nullptr)
     sum_all_rows<Sums::Masked>(k, terms, rows, channels, sum_grad, sum_product);
@@ -226,13 +227,13 @@ void sum_rows(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms,
 }
 
 template <Sums kSums, class T>
-void sum_all_plane(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNormTerms<T>& terms,
+void sum_all_plane(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const BatchNormTerms<T>& terms,
                    int64_t n, double* sum_grad, double* sum_product) {
-  using V = Vec<T>;
+  using V = Vec<Wide<T>>;
   const auto lanes = SumLanes<kSums, T>::of_channel(k, channel);
   for (int64_t begin = 0; begin < n; begin += kShortSum * V::kLanes) {
     const int64_t end = n - begin < kShortSum * V::kLanes ? n : begin + kShortSum * V::kLanes;
-    V total(T(0)), product(T(0));
+    V total(0), product(0);
     for (int64_t i = begin; i < end; i += V::kLanes) lanes.add(terms, i, end - i, total, product);
     *sum_grad += static_cast<double>(reduce_add(total));
     *sum_product += static_cast<double>(reduce_add(product));
@@ -240,8 +241,8 @@ void sum_all_plane(const BatchNormCoefficients<T>& k, int64_t channel, const Bat
 }
 
 template <class T>
-void sum_plane(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNormTerms<T>& terms, int64_t n,
-               double* sum_grad, double* sum_product) {
+void sum_plane(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const BatchNormTerms<T>& terms,
+               int64_t n, double* sum_grad, double* sum_product) {
   if (terms.result != nullptr)
     sum_all_plane<Sums::Masked>(k, channel, terms, n, sum_grad, sum_product);
   else if (k.gate_scale != nullptr)
@@ -253,16 +254,19 @@ void sum_plane(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNo
 // The center is the mean of the first rows: it is one of the elements' own, so that the squares lose at most
 // a few bits to a distant mean. Infinite or NaN, it would spoil the sum of the deviations: then it is 0.
 template <class T>
-void moment_rows(const T* src, int64_t rows, int64_t channels, T* center, double* sum, double* square_sum) {
+void moment_rows(const T* src, int64_t rows, int64_t channels, Wide<T>* center, double* sum,
+                 double* square_sum) {
   const int64_t first = rows < kShortSum ? rows : kShortSum;
-  for (int64_t c = 0; c < channels; ++c) center[c] = T(0);
-  for (int64_t r = 0; r < first; ++r)
-    for (int64_t c = 0; c < channels; ++c) center[c] += src[r * channels + c];
-  for (int64_t c = 0; c < channels; ++c) {
-    const T mean = center[c] / static_cast<T>(first);
-    center[c] = mean - mean == 0 ? mean : T(0);
+  for (int64_t c = 0; c < channels; c += Vec<Wide<T>>::kLanes) {
+    Vec<Wide<T>> sum(0);
+    for (int64_t r = 0; r < first; ++r) sum = sum + load_wide(src + r * channels + c, channels - c);
+    store_n(center + c, sum, channels - c);
   }
-  const BatchNormCoefficients<T> k{center, nullptr, nullptr, nullptr, nullptr, nullptr};
+  for (int64_t c = 0; c < channels; ++c) {
+    const Wide<T> mean = center[c] / static_cast<Wide<T>>(first);
+    center[c] = mean - mean == 0 ? mean : 0;
+  }
+  const BatchNormCoefficients<Wide<T>> k{center, nullptr, nullptr, nullptr, nullptr, nullptr};
   sum_all_rows<Sums::Deviation>(k, BatchNormTerms<T>{src, nullptr, nullptr, nullptr}, rows, channels, sum,
                                 square_sum);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "rushlight/kernels/isa.h"
+#include "rushlight/kernels/wide.h"
 
 namespace rushlight::kernels {
 
@@ -30,38 +31,42 @@ struct BatchNormTerms {
   T* passed;
 };
 
+// T: of the elements in memory; uint16_t stands for bfloat16.
 template <class T>
 struct BatchNormTable {
   // `residual` is null or laid out like src.
-  void (*apply_rows)(const BatchNormCoefficients<T>& k, const T* src, const T* residual, bool relu, T* dst,
-                     int64_t rows, int64_t channels);
-  void (*apply_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* residual,
-                      bool relu, T* dst, int64_t n);
-  void (*backward_rows)(const BatchNormCoefficients<T>& k, const T* src, const T* grad, T* dst, int64_t rows,
-                        int64_t channels);
-  void (*backward_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const T* src, const T* grad,
-                         T* dst, int64_t n);
+  void (*apply_rows)(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* residual, bool relu,
+                     T* dst, int64_t rows, int64_t channels);
+  void (*apply_plane)(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src,
+                      const T* residual, bool relu, T* dst, int64_t n);
+  void (*backward_rows)(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst,
+                        int64_t rows, int64_t channels);
+  void (*backward_plane)(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src,
+                         const T* grad, T* dst, int64_t n);
   // Adds to the sums (rows: of every channel) those of the gradient and of it times (src - center).
-  void (*sum_rows)(const BatchNormCoefficients<T>& k, const BatchNormTerms<T>& terms, int64_t rows,
+  void (*sum_rows)(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t rows,
                    int64_t channels, double* sum_grad, double* sum_product);
-  void (*sum_plane)(const BatchNormCoefficients<T>& k, int64_t channel, const BatchNormTerms<T>& terms,
+  void (*sum_plane)(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const BatchNormTerms<T>& terms,
                     int64_t n, double* sum_grad, double* sum_product);
   // Chooses a center for each channel and adds the sums of (src - center) and of its square.
-  void (*moment_rows)(const T* src, int64_t rows, int64_t channels, T* center, double* sum,
+  void (*moment_rows)(const T* src, int64_t rows, int64_t channels, Wide<T>* center, double* sum,
                       double* square_sum);
 };
 
 namespace generic {
 extern const BatchNormTable<float> kBatchNormF32;
 extern const BatchNormTable<double> kBatchNormF64;
+extern const BatchNormTable<uint16_t> kBatchNormBf16;
 }  // namespace generic
 namespace avx2 {
 extern const BatchNormTable<float> kBatchNormF32;
 extern const BatchNormTable<double> kBatchNormF64;
+extern const BatchNormTable<uint16_t> kBatchNormBf16;
 }  // namespace avx2
 namespace avx512 {
 extern const BatchNormTable<float> kBatchNormF32;
 extern const BatchNormTable<double> kBatchNormF64;
+extern const BatchNormTable<uint16_t> kBatchNormBf16;
 }  // namespace avx512
 
 }  // namespace rushlight::kernels
