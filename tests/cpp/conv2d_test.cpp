@@ -55,10 +55,19 @@ std::vector<Conv2dParams> shapes() {
       make(3, 20, 8, 9, 530, 1, 1, 2, 2),
       make(2, 20, 15, 17, 18, 3, 3, 2, 2, 2, 2, 2, 2),
       make(5, 6, 12, 13, 17, 3, 4, 3, 2, 1, 1, 1, 2),
+      // taps that never meet the source: some, all but one, all
+      make(16, 40, 2, 2, 33, 3, 3, 2, 2, 1, 1),
+      make(32, 36, 1, 1, 40, 3, 3, 1, 1, 1, 1),
+      make(2, 24, 2, 3, 24, 3, 3, 1, 1, 4, 4, 4, 4),
+      make(3, 16, 1, 2, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16),
+      make(20, 24, 1, 1, 24, 2, 2, 6, 6, 3, 3),
   };
   Conv2dParams uneven = make(2, 3, 6, 7, 4, 2, 4);
   uneven.pad_w = 1, uneven.pad_h_end = 1, uneven.pad_w_end = 2;
   list.push_back(uneven);
+  Conv2dParams far = make(40, 24, 3, 6, 30, 2, 3, 1, 1, 1, 1, 3, 2);
+  far.pad_h_end = 0;
+  list.push_back(far);
   return list;
 }
 

@@ -11,6 +11,7 @@
 #include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/conv2d_levels.h"
 #include "rushlight/kernels/conv2d/depthwise.h"
+#include "rushlight/kernels/conv2d/live_taps.h"
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/task.h"
@@ -139,8 +140,8 @@ bool run_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jo
 // (r + pad - k * dilation) divisible by the stride, from row i + that quotient. Ascending.
 struct Phase {
   std::vector<int64_t> tap, offset;
-  Phase(int64_t r, int64_t pad, int64_t kernel, int64_t dilation, int64_t stride) {
-    for (int64_t k = kernel - 1; k >= 0; --k)
+  Phase(int64_t r, int64_t pad, const LiveTaps& live, int64_t dilation, int64_t stride) {
+    for (int64_t k = live.first + live.count - 1; k >= live.first; --k)
       if ((r + pad - k * dilation) % stride == 0) {
         tap.push_back(k);
         offset.push_back((r + pad - k * dilation) / stride);
@@ -170,8 +171,9 @@ ConvJob<T> forward_job(const Conv2dParams& p, ImageView<const T> src, const Wide
                  p.out_w(),
                  p.group_out(),
                  kept};
-  for (int64_t i = 0; i < p.kernel_h; ++i)
-    for (int64_t j = 0; j < p.kernel_w; ++j)
+  const LiveTaps rows = live_rows(p), cols = live_cols(p);
+  for (int64_t i = rows.first; i < rows.first + rows.count; ++i)
+    for (int64_t j = cols.first; j < cols.first + cols.count; ++j)
       job.taps.push_back({i * p.dilation_h - p.pad_h, j * p.dilation_w - p.pad_w, i * p.kernel_w + j});
   return dense(job);
 }
@@ -184,8 +186,8 @@ std::vector<ConvJob<T>> grad_src_jobs(const Conv2dParams& p, ImageView<const T> 
   std::vector<ConvJob<T>> jobs;
   for (int64_t r = 0; r < std::min(p.stride_h, p.in_h); ++r)
     for (int64_t s = 0; s < std::min(p.stride_w, p.in_w); ++s) {
-      const Phase rows(r, p.pad_h, p.kernel_h, p.dilation_h, p.stride_h);
-      const Phase cols(s, p.pad_w, p.kernel_w, p.dilation_w, p.stride_w);
+      const Phase rows(r, p.pad_h, live_rows(p), p.dilation_h, p.stride_h);
+      const Phase cols(s, p.pad_w, live_cols(p), p.dilation_w, p.stride_w);
       ConvJob<T> job{grad_dst,
                      p.out_h(),
                      p.out_w(),
@@ -302,7 +304,9 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
 
 bool conv2d_forward_bf16(const Conv2dParams& p, ImageView<const uint16_t> src, const float* weight,
                          const ConvEpilogue<uint16_t>& epilogue, uint16_t* dst, KeptWeights* kept) {
-  return has_bfloat16() && run_bf16(p, {forward_job(p, src, weight, epilogue, dst, kept)});
+  if (!has_bfloat16()) return false;
+  const ConvJob<uint16_t> job = forward_job(p, src, weight, epilogue, dst, kept);
+  return !job.taps.empty() && run_bf16(p, {job});
 }
 
 bool conv2d_grad_src_bf16(const Conv2dParams& p, ImageView<const uint16_t> grad_dst, const float* weight,

@@ -9,6 +9,7 @@
 #include "rushlight/kernels/conv2d/conv2d.h"
 #include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/grad_weight.h"
+#include "rushlight/kernels/conv2d/live_taps.h"
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/gemm/gemm.h"
@@ -132,19 +133,9 @@ struct GradWeight {
   }
 };
 
-}  // namespace
-
+// Neither depthwise nor empty.
 template <class T>
-void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
-                        T* grad_weight) {
-  if (p.images * p.out_h() * p.out_w() == 0) {
-    std::fill_n(grad_weight, p.out_channels * p.group_in() * p.taps(), T(0));
-    return;
-  }
-  if (skinny(p)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
-  trace::note_flop(2.0 * static_cast<double>(p.work()));
-  const FlushDenormals flush;
-  if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);
+void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst, T* grad_weight) {
   GradWeight<T> sum(p, select_gemm<T>(active_isa()));
   Operands<T> x{};
   // Rows of the gradient follow each other at one distance, over image boundaries too.
@@ -183,6 +174,25 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   sum.run(x, grad_weight);
 }
 
+}  // namespace
+
+template <class T>
+void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst,
+                        T* grad_weight) {
+  if (p.images * p.out_h() * p.out_w() == 0) {
+    std::fill_n(grad_weight, p.out_channels * p.group_in() * p.taps(), T(0));
+    return;
+  }
+  if (skinny(p)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
+  const FlushDenormals flush;
+  if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);
+  grad_of_live_taps(p, src, grad_weight, [&](const Conv2dParams& part, ImageView<const T> from, T* grad) {
+    sum_pixels(part, from, grad_dst, grad);
+    return true;
+  });
+}
+
 bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> src,
                              ImageView<const uint16_t> grad_dst, float* grad_weight) {
   if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p)) return false;
@@ -196,7 +206,10 @@ bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> sr
               p.out_channels, pixels.data());
     grad_dst = channels_last<const uint16_t>(pixels.data(), p.out_h(), p.out_w(), p.out_channels);
   }
-  return split_grad_weight(p, src, grad_dst, grad_weight);
+  return grad_of_live_taps(p, src, grad_weight,
+                           [&](const Conv2dParams& part, ImageView<const uint16_t> from, float* grad) {
+                             return split_grad_weight(part, from, grad_dst, grad);
+                           });
 }
 
 template void conv2d_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,
