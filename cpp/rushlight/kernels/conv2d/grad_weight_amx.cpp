@@ -57,7 +57,7 @@ void turn(const LaneRun<float>& x) {
   for (int64_t i = 0; i < x.count; ++i) {
     const int64_t position = i * x.step;
     uint16_t* dst = x.dst + i * x.dst_step;
-    for (int64_t c = 0; c < x.channels; c += 16, dst += kLaneTile) {
+    for (int64_t c = 0; c < x.channels; c += 16, dst += 16 * x.pitch) {
       const int64_t n = x.channels - c;
       F32 low[16], high[16];
       for (int64_t lane = 0; lane < 16; ++lane) low[lane] = load_lane(x.src[lane], position + c, n);
@@ -65,7 +65,7 @@ void turn(const LaneRun<float>& x) {
       for (int64_t lane = 0; lane < 16; ++lane) high[lane] = load_lane(x.src[16 + lane], position + c, n);
       transpose_square<float>(high);
       const int64_t rows = n < 16 ? n : 16;
-      for (int64_t r = 0; r < rows; ++r) split_lanes<kParts>(low[r].r, high[r].r, dst + r * kLanes, x.apart);
+      for (int64_t r = 0; r < rows; ++r) split_lanes<kParts>(low[r].r, high[r].r, dst + r * x.pitch, x.apart);
     }
   }
 }
@@ -75,7 +75,7 @@ void turn(const LaneRun<uint16_t>& x) {
   for (int64_t i = 0; i < x.count; ++i) {
     const int64_t position = i * x.step;
     uint16_t* dst = x.dst + i * x.dst_step;
-    for (int64_t c = 0; c < x.channels; c += 16, dst += kLaneTile) {
+    for (int64_t c = 0; c < x.channels; c += 16, dst += 16 * x.pitch) {
       const int64_t n = x.channels - c;
       F32 square[16];
       for (int64_t lane = 0; lane < 16; ++lane)
@@ -83,7 +83,7 @@ void turn(const LaneRun<uint16_t>& x) {
             join(load_lane(x.src[lane], position + c, n).r, load_lane(x.src[16 + lane], position + c, n).r)));
       transpose_square<float>(square);
       for (int64_t r = 0; r < (n < 16 ? n : 16); ++r)
-        _mm512_store_si512(dst + r * kLanes, _mm512_castps_si512(square[r].r));
+        _mm512_store_si512(dst + r * x.pitch, _mm512_castps_si512(square[r].r));
     }
   }
 }
@@ -121,45 +121,56 @@ inline void add_products() {
   if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
 }
 
-// Small products meet small sums, where less of them is rounded away.
-template <bool kTwo>
-inline void multiply_small_parts(const LaneProduct& x, const uint16_t* a, const uint16_t* b) {
-  for (int64_t s = 0; s < x.steps; ++s, b += 3 * kPair) {
-    const uint16_t* first = a + x.a_step[s];
-    load_b(b);
-    load_a<kTwo>(first + 2 * x.a_part);
+// Small products first: they meet smaller sums, where less of them is rounded away.
+template <int kParts, bool kTwo>
+inline void add_step(const uint16_t* a, int64_t a_part, const uint16_t* b) {
+  load_b(b);
+  if constexpr (kParts == 3) {
+    load_a<kTwo>(a + 2 * a_part);
     add_products<kTwo>();
-    load_a<kTwo>(first + x.a_part);
+  }
+  if constexpr (kParts > 1) {
+    load_a<kTwo>(a + a_part);
     add_products<kTwo>();
     load_b(b + kPair);
+  }
+  if constexpr (kParts == 3) {
     add_products<kTwo>();
-    load_a<kTwo>(first);
+    load_a<kTwo>(a);
     add_products<kTwo>();
     load_b(b + 2 * kPair);
+  } else {
+    load_a<kTwo>(a);
+  }
+  add_products<kTwo>();
+  if constexpr (kParts > 1) {
+    load_b(b);
     add_products<kTwo>();
   }
 }
 
+// Sums that left the tiles. They are added to those in memory bit by bit, while tiles make the next ones.
+struct Pending {
+  const float* from;
+  float* to;
+  int64_t left = 0;
+  void add(int64_t count) {
+    count = count < left ? count : left, left -= count;
+    for (; count > 0; count -= 16, from += 16, to += 16) (F32::load(to) + F32::load(from)).store(to);
+  }
+};
+
 template <int kParts, bool kTwo>
-inline void multiply_block(const LaneProduct& x, const uint16_t* a, const uint16_t* b, float* sums) {
+inline void multiply_block(const LaneProduct& x, const uint16_t* a, const uint16_t* b, Pending& pending,
+                           float* sums) {
   _tile_zero(0);
   _tile_zero(1);
   if constexpr (kTwo) _tile_zero(2);
   if constexpr (kTwo) _tile_zero(3);
-  if constexpr (kParts == 3) multiply_small_parts<kTwo>(x, a, b);
+  const int64_t share = (kSumBlock / 16 + x.steps - 1) / x.steps * 16;
   for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPair) {
-    const uint16_t* first = a + x.a_step[s];
-    load_b(b);
-    if constexpr (kParts == 2) {
-      load_a<kTwo>(first + x.a_part);
-      add_products<kTwo>();
-    }
-    load_a<kTwo>(first);
-    add_products<kTwo>();
-    if constexpr (kParts == 2) {
-      load_b(b + kPair);
-      add_products<kTwo>();
-    }
+    add_step<kParts, kTwo>(a + x.a_step[s], x.a_part, b);
+    pending.add(share);
   }
   _tile_stored(0, sums, 128);
   _tile_stored(1, sums + 16, 128);
@@ -169,24 +180,25 @@ inline void multiply_block(const LaneProduct& x, const uint16_t* a, const uint16
 
 template <int kParts>
 void multiply(const LaneProduct& x) {
-  alignas(64) float block[kSumBlock];
+  alignas(64) float blocks[2][kSumBlock];
   float* sums = x.sums;
+  Pending pending{};
+  int turn = 0;
   for (int64_t i = 0; i < x.rows; i += 32) {
     const int64_t rows = x.rows - i < 32 ? x.rows - i : 32;
     if (i == 0 || rows < 32) configure_tiles(rows);
     const uint16_t* a = x.a + i * kLanes;
-    for (int64_t panel = 0; panel < x.panels; ++panel, sums += kSumBlock) {
+    for (int64_t panel = 0; panel < x.panels; ++panel, sums += kSumBlock, turn ^= 1) {
       const uint16_t* b = x.b + panel * x.steps * kParts * kPair;
-      float* to = x.accumulate ? block : sums;
+      float* to = x.accumulate ? blocks[turn] : sums;
       if (rows > 16)
-        multiply_block<kParts, true>(x, a, b, to);
+        multiply_block<kParts, true>(x, a, b, pending, to);
       else
-        multiply_block<kParts, false>(x, a, b, to);
-      if (x.accumulate)
-        for (int64_t k = 0; k < rows * kPanelColumns; k += 16)
-          (F32::load(sums + k) + F32::load(block + k)).store(sums + k);
+        multiply_block<kParts, false>(x, a, b, pending, to);
+      if (x.accumulate) pending = {to, sums, rows * kPanelColumns};
     }
   }
+  pending.add(kSumBlock);
   _tile_release();
 }
 

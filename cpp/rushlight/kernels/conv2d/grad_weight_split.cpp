@@ -25,14 +25,14 @@
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kChain = 28;         // most steps summed in tiles before they join the sum in memory
-constexpr int64_t kTasks = 8;          // wanted at least: rows are cut into pieces otherwise
-constexpr int64_t kTaskChannels = 64;  // of a task: with kTaskOutputs its sums fit the L2 cache,
-constexpr int64_t kTaskOutputs = 512;
-constexpr int64_t kRingBytes = 640 << 10;  // beside so much of the source
-constexpr int64_t kDirectChannels = 16;    // pixels of fewer are put next to each other first
-constexpr int64_t kLeastReuse = 12;        // products per number packed from which tiles pay,
-constexpr int64_t kLeastPositions = 128;   // and positions
+constexpr int64_t kChain = 28;                // most steps summed in tiles before they join the sum in memory
+constexpr int64_t kTasks = 8;                 // wanted at least: rows are cut into pieces otherwise
+constexpr int64_t kTaskChannels = 64;         // of a task: what it keeps of them in its L2 cache is
+constexpr int64_t kRingBytes = 640 << 10;     // so much of the source, about,
+constexpr int64_t kOutputBytes = 1500 << 10;  // and of packed outputs and sums
+constexpr int64_t kDirectChannels = 16;       // pixels of fewer are put next to each other first
+constexpr int64_t kLeastReuse = 12;           // products per number packed from which tiles pay,
+constexpr int64_t kLeastPositions = 128;      // and positions
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -118,8 +118,7 @@ class SplitGradWeight {
         horizontal_(p.out_w(), p.in_w, p.pad_w, p.kernel_w, p.stride_w, p.dilation_w),
         direct_(src.channel == 1 && p.in_channels >= kDirectChannels),
         merged_(horizontal_.dilation == 1 ? p.kernel_w : 1),
-        channels_(std::min(p.in_channels, kTaskChannels)),
-        panels_(std::min(ceil_div(p.out_channels, kPanelColumns), kTaskOutputs / kPanelColumns)) {
+        channels_(std::min(p.in_channels, kTaskChannels)) {
     cut_bands();
     ring_rows_ = vertical_.reach + 1;
     const int64_t column = horizontal_.stride * ring_rows_ * channels_ * kernel_.parts * kLanes * 2;
@@ -130,11 +129,15 @@ class SplitGradWeight {
     slot_ = cols_seen_ * channels_ * kLanes;
 
     channel_ranges_ = ceil_div(p.in_channels, channels_);
-    output_ranges_ = ceil_div(p.out_channels, panels_ * kPanelColumns);
+    const int64_t panels = ceil_div(p.out_channels, kPanelColumns);
+    const int64_t panel =
+        2 * cols_ * kernel_.parts * 2 * kLaneTile + 4 * p.taps() * channels_ * kPanelColumns;
+    output_ranges_ = ceil_div(panels * panel, kOutputBytes);
+    panels_ = ceil_div(panels, output_ranges_);
+    output_ranges_ = ceil_div(panels, panels_);
     rows_ = groups_ * strips_ * vertical_.size;
     const int64_t ranges = channel_ranges_ * output_ranges_;
-    rows_per_piece_ = ceil_div(rows_, std::clamp<int64_t>(ceil_div(kTasks, ranges), 1, rows_));
-    pieces_ = ceil_div(rows_, rows_per_piece_);
+    pieces_ = std::min(ceil_div(kTasks, ranges), rows_);
     run_sums_ = ceil_div(merged_ * channels_, 32) * panels_ * kSumBlock;
     task_sums_ = p.taps() / merged_ * run_sums_;
   }
@@ -151,7 +154,8 @@ class SplitGradWeight {
       for (int64_t task = begin; task < end; ++task) {
         const Range range = range_of(task % ranges);
         float* sums = pieces_ > 1 ? shared.data() + task * task_sums_ : own.data();
-        add_up(range, task / ranges * rows_per_piece_, sums);
+        const int64_t piece = task / ranges;
+        add_up(range, piece * rows_ / pieces_, (piece + 1) * rows_ / pieces_, sums);
         if (pieces_ > 1) continue;
         for (int64_t panel = 0; panel < range.panels; ++panel)
           note(finish(range, panel, sums, 0, grad_weight));
@@ -216,8 +220,8 @@ class SplitGradWeight {
     return x;
   }
 
-  // The sums of a range over the rows of a piece, the first of which is `first`.
-  void add_up(const Range& range, int64_t first, float* sums) const {
+  // The sums of a range over rows [first, last).
+  void add_up(const Range& range, int64_t first, int64_t last, float* sums) const {
     const int64_t part = ring_rows_ * slot_;
     Scratch<uint16_t> ring(kernel_.parts * part);
     Scratch<uint16_t> panels(range.panels * cols_ * kernel_.parts * 2 * kLaneTile);
@@ -225,7 +229,6 @@ class SplitGradWeight {
     int64_t steps[kChain];
     for (int64_t s = 0; s < cols_; ++s) steps[s] = s * horizontal_.stride * range.channels * kLanes;
     int64_t ready = 0;  // rows of the source below this one are in the ring
-    const int64_t last = std::min(first + rows_per_piece_, rows_);
     for (int64_t i = first; i < last; ++i) {
       const int64_t group = i / vertical_.size / strips_, row = i % vertical_.size;
       const int64_t col = i / vertical_.size % strips_ * cols_;
@@ -238,7 +241,7 @@ class SplitGradWeight {
       grad.view.data += range.output;
       grad.runs(cols_, [&](const T* const* pointers, int64_t x, int64_t n) {
         kernel_.pair({pointers, n, grad.view.col, range.outputs,
-                      panels.data() + x * kernel_.parts * 2 * kLaneTile, kernel_.parts * 2 * kLaneTile,
+                      panels.data() + x * kernel_.parts * 2 * kLaneTile, kernel_.parts * 2 * kLaneTile, 0,
                       cols_ * kernel_.parts * 2 * kLaneTile});
       });
       for (int64_t tap = 0; tap < p_.taps(); tap += merged_) {
@@ -258,8 +261,15 @@ class SplitGradWeight {
     if (direct_) {
       rows.runs(cols_seen_, [&](const T* const* pointers, int64_t x, int64_t n) {
         kernel_.turn({pointers, n, rows.step * rows.view.col, channels, slot + x * channels * kLanes,
-                      channels * kLanes, part});
+                      channels * kLanes, kLanes, part});
       });
+      return;
+    }
+    if (rows.view.col * rows.step == 1) {  // the pixels of a channel follow each other
+      for (int64_t c = 0; c < channels; ++c, rows.view.data += rows.view.channel)
+        rows.runs(cols_seen_, [&](const T* const* pointers, int64_t x, int64_t n) {
+          kernel_.turn({pointers, 1, 0, n, slot + (x * channels + c) * kLanes, 0, channels * kLanes, part});
+        });
       return;
     }
     const T* pointers[kLanes];
@@ -273,7 +283,7 @@ class SplitGradWeight {
                       rows.row[lane], (rows.col[lane] - pixel) / rows.step, cols_seen_, channels,
                       pixels + lane * cols_seen_ * channels);
     }
-    kernel_.turn({pointers, 1, 0, cols_seen_ * channels, slot, 0, part});
+    kernel_.turn({pointers, 1, 0, cols_seen_ * channels, slot, 0, kLanes, part});
   }
 
   // Adds the pieces of a panel in their order and turns them into OIHW.
@@ -307,15 +317,15 @@ class SplitGradWeight {
   const LaneKernel<T>& kernel_;
   const ImageView<const T> src_, grad_;
   Axis vertical_, horizontal_;
-  const bool direct_;                  // pixels are read where they lie
-  const int64_t merged_;               // taps of a kernel row that are one run of channels
-  const int64_t channels_, panels_;    // of a task
-  int64_t groups_;                     // of bands
-  int64_t ring_rows_, slot_;           // of the source; numbers in a row of one part
-  int64_t strips_, cols_, cols_seen_;  // a task takes strips of columns of a band
-  int64_t channel_ranges_, output_ranges_;
-  int64_t rows_, rows_per_piece_, pieces_;  // of [group][strip][row]
-  int64_t run_sums_, task_sums_;            // numbers for one run of taps, and for all
+  const bool direct_;                                // pixels are read where they lie
+  const int64_t merged_;                             // taps of a kernel row that are one run of channels
+  const int64_t channels_;                           // of a task
+  int64_t groups_;                                   // of bands
+  int64_t ring_rows_, slot_;                         // of the source; numbers in a row of one part
+  int64_t strips_, cols_, cols_seen_;                // a task takes strips of columns of a band
+  int64_t channel_ranges_, output_ranges_, panels_;  // panels of a range of outputs
+  int64_t rows_, pieces_;                            // of [group][strip][row]
+  int64_t run_sums_, task_sums_;                     // numbers for one run of taps, and for all
 };
 
 }  // namespace

@@ -19,7 +19,8 @@ struct LaneRun {
   const T* const* src;
   int64_t count, step, channels;
   uint16_t* dst;
-  int64_t dst_step;  // numbers from one position to the next
+  int64_t dst_step;  // numbers from one position to the next,
+  int64_t pitch;     // turn: from one channel to the next,
   int64_t apart;     // turn: from part to part; pair: from one panel of kPanelColumns channels to the next
 };
 
@@ -48,7 +49,7 @@ struct LaneResult {
 template <class T>
 struct LaneKernel {
   int64_t parts;                    // of a number
-  void (*turn)(const LaneRun<T>&);  // rows of A: channel c at dst + c * kLanes
+  void (*turn)(const LaneRun<T>&);  // rows of A: channel c at dst + c * pitch
   void (*pair)(const LaneRun<T>&);  // columns of B
   void (*multiply)(const LaneProduct&);
   bool (*finish)(const LaneResult&);  // false if the square holds infinities or NaN
