@@ -107,7 +107,42 @@ struct SplitWeights::Packing {
   }
 
   // Whether all weights of the block can be split.
-  bool pack(int64_t block) const { return run == 1 ? pack_taps(block) : pack_runs(block); }
+  bool pack(int64_t block) const {
+    if (run > 1) return pack_runs(block);
+    const int64_t taps = kernel_taps();
+    return split.pair_taps != nullptr && jobs[0].weight_output == taps && taps > 1 && taps <= 16
+               ? pack_pairs(block)
+               : pack_taps(block);
+  }
+
+  int64_t kernel_taps() const { return std::min(jobs[0].weight_output, jobs[0].weight_channel); }
+
+  // The weights of a block lie in memory as [channel][output][tap].
+  bool pack_pairs(int64_t block) const {
+    constexpr int64_t kAhead = 4;  // channels asked for before they are read
+    const ConvJob<T>& job = jobs[0];
+    const int64_t per_group = weights.blocks_ / job.groups, first = block % per_group * kSplitLanes;
+    const int64_t lanes = std::min(kSplitLanes, job.outputs - first), taps = kernel_taps();
+    const float* weight = job.weight + block / per_group * job.weight_group + first * job.weight_output;
+    const auto channel = [&](int64_t c) {
+      return c < job.channels ? weight + c * job.weight_channel : nullptr;
+    };
+    bool safe = true;
+    for (int64_t c = 0; c < job.channels; c += kSplitDepth) {
+      uint16_t* dst[16] = {};
+      for (size_t j = 0; j < jobs.size(); ++j)
+        for (size_t s = 0; s < weights.order(j).size(); ++s)
+          if (const Step step = weights.order(j)[s]; step.channel == c)
+            dst[jobs[j].taps[static_cast<size_t>(step.tap)].weight] =
+                panel(j, block) + static_cast<int64_t>(s) * split.step();
+      for (int64_t i = c; i < c + kSplitDepth; i += 2) {
+        for (int64_t ahead = i + kAhead; ahead < std::min(i + kAhead + 2, job.channels); ++ahead)
+          for (int64_t at = 0; at < lanes * taps; at += 16) __builtin_prefetch(channel(ahead) + at, 0, 2);
+        safe = split.pair_taps({channel(i), channel(i + 1), lanes, taps, dst, (i - c) * 16}) && safe;
+      }
+    }
+    return safe;
+  }
 
   // The weights of a block lie in memory as [output][channel][tap] or [channel][output][tap]. They are turned
   // to [channel][tap][output] for a step's channels at a time, which stay in the L1 cache while all jobs take

@@ -25,7 +25,8 @@ namespace {
    RUSHLIGHT_AMX(&amx::split_planes_##parts),       \
    RUSHLIGHT_AMX(&amx::split_gather_##parts),       \
    RUSHLIGHT_AMX(&amx::split_tile_##parts),         \
-   RUSHLIGHT_AMX(&amx::split_pair_##parts)}
+   RUSHLIGHT_AMX(&amx::split_pair_##parts),         \
+   parts == 1 ? RUSHLIGHT_AMX(&amx::split_pair_taps) : nullptr}
 const SplitKernel<float> kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLIT_KERNEL(2),
                                        RUSHLIGHT_SPLIT_KERNEL(3)};
 #undef RUSHLIGHT_SPLIT_KERNEL
@@ -42,7 +43,8 @@ const SplitKernel<uint16_t> kNarrowKernel{1,
                                           RUSHLIGHT_AMX(&amx::split_planes_bf16),
                                           RUSHLIGHT_AMX(&amx::split_gather_1),
                                           RUSHLIGHT_AMX(&amx::split_tile_bf16),
-                                          RUSHLIGHT_AMX(&amx::split_pair_bf16)};
+                                          RUSHLIGHT_AMX(&amx::split_pair_bf16),
+                                          nullptr};
 
 std::atomic<int> parts_in_use{3};
 

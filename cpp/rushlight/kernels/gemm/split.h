@@ -93,6 +93,16 @@ struct SplitPositions {
   int64_t pitch;
 };
 
+// Two channels of the weights of a kernel, [output][tap] each (null for zeros): those of tap t become rows of
+// pairs, 16 outputs each, at dst[t] + offset and a tile further on, unless dst[t] is null. At most 16 taps.
+struct SplitTaps {
+  const float* even;
+  const float* odd;
+  int64_t outputs, taps;
+  uint16_t* const* dst;
+  int64_t offset;
+};
+
 // For operands and results that are T in memory.
 template <class T>
 struct SplitKernel {
@@ -111,6 +121,8 @@ struct SplitKernel {
   bool (*tile)(const SplitPositions<T>&);
   // B: channels from 32 * i on become the step of a packed panel at dst + i * pitch.
   bool (*pair)(const SplitPositions<T>&);
+  // B, for one part of float32: see SplitTaps. May be null.
+  bool (*pair_taps)(const SplitTaps&);
 
   // Numbers in one step of a panel, and of a single tile of A ([part][16][32]).
   int64_t step() const { return parts * kSplitPart; }

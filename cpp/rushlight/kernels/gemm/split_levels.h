@@ -18,6 +18,8 @@ RUSHLIGHT_DECLARE_SPLIT(2)
 RUSHLIGHT_DECLARE_SPLIT(3)
 #undef RUSHLIGHT_DECLARE_SPLIT
 
+// float32 rounded to bfloat16.
+bool split_pair_taps(const SplitTaps& x);
 // bfloat16 in memory.
 void split_block_bf16(const SplitBlock<uint16_t>& x);
 bool split_pack_rows_bf16(const SplitPanel<uint16_t>& x);
