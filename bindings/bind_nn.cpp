@@ -60,7 +60,8 @@ void bind_pool(Binder& b) {
       [options](const Tensor& input, const Pair& kernel_size, const std::optional<Pair>& stride,
                 const Pair& padding, const Pair& dilation, bool ceil_mode,
                 bool return_indices) -> py::object {
-        const auto out = ops::max_pool2d(input, options(kernel_size, stride, padding, dilation, ceil_mode));
+        const auto out = ops::max_pool2d(input, options(kernel_size, stride, padding, dilation, ceil_mode),
+                                         return_indices);
         if (return_indices) return py::make_tuple(out.values, out.indices);
         return py::cast(out.values);
       },
@@ -100,7 +101,7 @@ void bind_pool(Binder& b) {
       "adaptive_max_pool2d",
       [](const Tensor& input, const py::object& output_size, bool return_indices) -> py::object {
         const OutputSize size(output_size);
-        const auto out = ops::adaptive_max_pool2d(input, size.h, size.w);
+        const auto out = ops::adaptive_max_pool2d(input, size.h, size.w, return_indices);
         if (return_indices) return py::make_tuple(out.values, out.indices);
         return py::cast(out.values);
       },

@@ -26,9 +26,9 @@ PoolAxis axis(int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t
   return result;
 }
 
-std::vector<float> to_channels_last(const std::vector<float>& src, int64_t batch, int64_t channels,
-                                    int64_t spatial) {
-  std::vector<float> dst(src.size());
+template <class T>
+std::vector<T> to_channels_last(const std::vector<T>& src, int64_t batch, int64_t channels, int64_t spatial) {
+  std::vector<T> dst(src.size());
   for (int64_t n = 0; n < batch; ++n)
     for (int64_t c = 0; c < channels; ++c)
       for (int64_t s = 0; s < spatial; ++s)
@@ -38,7 +38,7 @@ std::vector<float> to_channels_last(const std::vector<float>& src, int64_t batch
 }
 
 TEST(Pool2d, LayoutsAgreeForwardAndBackward) {
-  for (const int64_t channels : {1, 5, 64, 67}) {
+  for (const int64_t channels : {1, 5, 17, 64, 67, 130}) {
     for (const int64_t step : {1, 2}) {
       Pool2dParams plain{DType::Float32, 2, channels, axis(9, 3, 2, 1, step), axis(8, 3, 1, 1, step), false};
       Pool2dParams last = plain;
@@ -49,14 +49,17 @@ TEST(Pool2d, LayoutsAgreeForwardAndBackward) {
       const auto grad_last = to_channels_last(grad, 2, channels, outputs);
       everywhere([&] {
         std::vector<float> dst(grad.size()), dst_last(grad.size()), back(src.size()), back_last(src.size());
-        std::vector<int64_t> index(grad.size()), index_last(grad.size());
+        std::vector<int64_t> index(grad.size()), positions(grad.size());
+        std::vector<uint8_t> choice(grad.size());
         max_pool2d(plain, src.data(), dst.data(), index.data());
-        max_pool2d(last, src_last.data(), dst_last.data(), index_last.data());
+        max_pool2d(last, src_last.data(), dst_last.data(), choice.data());
         EXPECT_EQ(to_channels_last(dst, 2, channels, outputs), dst_last);
+        max_pool2d_positions(last, choice.data(), positions.data());
+        EXPECT_EQ(to_channels_last(index, 2, channels, outputs), positions);
         max_pool2d_backward(plain, grad.data(), index.data(), back.data());
-        max_pool2d_backward(last, grad_last.data(), index_last.data(), back_last.data());
+        max_pool2d_backward(last, grad_last.data(), choice.data(), back_last.data());
         EXPECT_EQ(to_channels_last(back, 2, channels, 72), back_last);
-        max_pool2d_gather(last, src_last.data(), index_last.data(), grad.size() ? dst.data() : nullptr);
+        max_pool2d_gather(last, src_last.data(), choice.data(), grad.size() ? dst.data() : nullptr);
         EXPECT_EQ(dst, dst_last);
         avg_pool2d(plain, src.data(), dst.data());
         avg_pool2d(last, src_last.data(), dst_last.data());
@@ -90,12 +93,12 @@ TEST(Pool2d, NanBeatsEverything) {
   const Pool2dParams params{DType::Float32, 1, 64, axis(3, 3, 1, 0, 1), axis(3, 3, 1, 0, 1), true};
   everywhere([&] {
     std::vector<float> dst(64);
-    std::vector<int64_t> index(64);
-    max_pool2d(params, src.data(), dst.data(), index.data());
+    std::vector<uint8_t> choice(64);
+    max_pool2d(params, src.data(), dst.data(), choice.data());
     EXPECT_TRUE(std::isnan(dst[3]));
-    EXPECT_EQ(index[3], 4);
+    EXPECT_EQ(choice[3], 4);
     EXPECT_EQ(dst[4], 1.0f);
-    EXPECT_EQ(index[4], 0);
+    EXPECT_EQ(choice[4], 0);
   });
 }
 

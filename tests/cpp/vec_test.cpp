@@ -23,6 +23,7 @@ class VecTest : public testing::TestWithParam<Isa> {
 TEST_P(VecTest, Float) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_float)); }
 TEST_P(VecTest, Double) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_double)); }
 TEST_P(VecTest, Int) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_int)); }
+TEST_P(VecTest, Bytes) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_bytes)); }
 TEST_P(VecTest, Conversions) { expect_pass(RUSHLIGHT_VEC_CHECK(check_vec_conversions)); }
 
 INSTANTIATE_TEST_SUITE_P(Levels, VecTest, testing::Values(Isa::Generic, Isa::Avx2, Isa::Avx512),

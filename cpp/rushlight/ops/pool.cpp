@@ -144,34 +144,30 @@ Tensor sum_over_windows(const Tensor& grad, Pool2dParams params, bool widens, co
   return to(out, dtype);
 }
 
-// Each of these is linear; one's gradient is the other.
-Tensor max_pool_backward(const Tensor& grad, const Tensor& indices, const Pool2dParams& params);
+// Each of these is linear; one's gradient is the other. `where`: see kernels::max_pool2d.
+Tensor max_pool_backward(const Tensor& grad, const Tensor& where, const Pool2dParams& params);
 
-// out[o] = input[indices[o]]
-Tensor max_pool_pick(const Tensor& input, const Tensor& indices, const Pool2dParams& params) {
+Tensor max_pool_pick(const Tensor& input, const Tensor& where, const Pool2dParams& params) {
   Tensor out = empty_physical(output_sizes(params), input.dtype(), params.channels_last);
   const Tensor from = in_layout(input, params.channels_last);
-  const Tensor where = in_layout(indices, params.channels_last);
-  kernels::max_pool2d_gather(params, from.access().data,
-                             reinterpret_cast<const int64_t*>(where.access().data), out.access().data);
+  kernels::max_pool2d_gather(params, from.access().data, where.access().data, out.access().data);
   if (autograd::recording(input))
-    autograd::record(out, "MaxPool2DPickBackward0", {input}, {indices},
+    autograd::record(out, "MaxPool2DPickBackward0", {input}, {where},
                      [params](Node& node, const Tensor& grad) -> Grads {
                        return {max_pool_backward(grad, node.saved(0), params)};
                      });
   return out;
 }
 
-Tensor max_pool_backward(const Tensor& grad, const Tensor& indices, const Pool2dParams& params) {
-  const Tensor where = in_layout(indices, params.channels_last);
-  const Access index = where.access();
+Tensor max_pool_backward(const Tensor& grad, const Tensor& where, const Pool2dParams& params) {
+  const Access chosen = where.access();
   const bool widens = grad.dtype() != DType::BFloat16 || !params.channels_last;
   const Tensor out =
       sum_over_windows(grad, params, widens, [&](const Pool2dParams& p, const void* from, void* to) {
-        kernels::max_pool2d_backward(p, from, reinterpret_cast<const int64_t*>(index.data), to);
+        kernels::max_pool2d_backward(p, from, chosen.data, to);
       });
   if (autograd::recording(grad))
-    autograd::record(out, "MaxPool2DWithIndicesBackwardBackward0", {grad}, {indices},
+    autograd::record(out, "MaxPool2DWithIndicesBackwardBackward0", {grad}, {where},
                      [params](Node& node, const Tensor& grad_out) -> Grads {
                        return {max_pool_pick(grad_out, node.saved(0), params)};
                      });
@@ -200,17 +196,24 @@ Tensor avg_pool_backward(const Tensor& grad, const Pool2dParams& params, const c
   return out;
 }
 
-Pooled max_pool(const Tensor& images, const Pool2dParams& params, const char* name) {
-  Pooled out{empty_physical(output_sizes(params), images.dtype(), params.channels_last),
-             empty_physical(output_sizes(params), DType::Int64, params.channels_last)};
-  const Tensor from = in_layout(images, params.channels_last);
-  kernels::max_pool2d(params, from.access().data, out.values.access().data,
-                      reinterpret_cast<int64_t*>(out.indices.access().data));
+Pooled max_pool(const Tensor& images, Pool2dParams params, const char* name, bool with_indices) {
+  params.channels_last = params.channels_last && kernels::max_pool2d_numbers_fit(params);
+  const bool last = params.channels_last;
+  const Dims sizes = output_sizes(params);
+  Pooled out{empty_physical(sizes, images.dtype(), last), Tensor()};
+  const Tensor where = empty_physical(sizes, last ? DType::UInt8 : DType::Int64, last);
+  const Tensor from = in_layout(images, last);
+  kernels::max_pool2d(params, from.access().data, out.values.access().data, where.access().data);
+  if (with_indices) {
+    out.indices = last ? empty_physical(sizes, DType::Int64, last) : where;
+    if (last)
+      kernels::max_pool2d_positions(params, reinterpret_cast<const uint8_t*>(where.access().data),
+                                    reinterpret_cast<int64_t*>(out.indices.access().data));
+  }
   if (autograd::recording(images))
-    autograd::record(out.values, name, {images}, {out.indices},
-                     [params](Node& node, const Tensor& grad) -> Grads {
-                       return {max_pool_backward(grad, node.saved(0), params)};
-                     });
+    autograd::record(out.values, name, {images}, {where}, [params](Node& node, const Tensor& grad) -> Grads {
+      return {max_pool_backward(grad, node.saved(0), params)};
+    });
   return out;
 }
 
@@ -222,7 +225,7 @@ Tensor unbatched(const Tensor& out, const Tensor& input) {
 
 }  // namespace
 
-Pooled max_pool2d(const Tensor& input, const Pool2dOptions& options) {
+Pooled max_pool2d(const Tensor& input, const Pool2dOptions& options, bool with_indices) {
   RUSHLIGHT_CHECK(input.dim() == 3 || input.dim() == 4,
                   "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected for input, got ",
                   to_string(input.sizes()));
@@ -230,8 +233,8 @@ Pooled max_pool2d(const Tensor& input, const Pool2dOptions& options) {
   const Tensor images = batched(input);
   check_image("max_pool2d", images, input);
   const Pooled out = max_pool(images, fitted(params_for("max_pool2d", images, options), images),
-                              "MaxPool2DWithIndicesBackward0");
-  return {unbatched(out.values, input), unbatched(out.indices, input)};
+                              "MaxPool2DWithIndicesBackward0", with_indices);
+  return {unbatched(out.values, input), with_indices ? unbatched(out.indices, input) : Tensor()};
 }
 
 Tensor avg_pool2d(const Tensor& input, const Pool2dOptions& options) {
@@ -262,15 +265,16 @@ Tensor adaptive_avg_pool2d(const Tensor& input, std::optional<int64_t> out_h, st
   return unbatched(avg_pool(images, params, "AdaptiveAvgPool2DBackward0"), input);
 }
 
-Pooled adaptive_max_pool2d(const Tensor& input, std::optional<int64_t> out_h, std::optional<int64_t> out_w) {
+Pooled adaptive_max_pool2d(const Tensor& input, std::optional<int64_t> out_h, std::optional<int64_t> out_w,
+                           bool with_indices) {
   RUSHLIGHT_CHECK_VALUE(input.dim() == 3 || input.dim() == 4,
                         "adaptive_max_pool2d: Expected 3D or 4D tensor, but got ", to_string(input.sizes()));
   const Tensor images = batched(input);
   check_image("adaptive_max_pool2d", images, input);
   const Pooled out =
       max_pool(images, fitted(adaptive_params("adaptive_max_pool2d", images, out_h, out_w), images),
-               "AdaptiveMaxPool2DBackward0");
-  return {unbatched(out.values, input), unbatched(out.indices, input)};
+               "AdaptiveMaxPool2DBackward0", with_indices);
+  return {unbatched(out.values, input), with_indices ? unbatched(out.indices, input) : Tensor()};
 }
 
 }  // namespace rushlight::ops

@@ -25,13 +25,14 @@ struct Pool2dOptions {
 
 struct Pooled {
   Tensor values;
-  Tensor indices;  // int64, h * width + w of each maximum
+  Tensor indices;  // int64, h * width + w of each maximum; undefined if not asked for
 };
 
-Pooled max_pool2d(const Tensor& input, const Pool2dOptions& options);
+Pooled max_pool2d(const Tensor& input, const Pool2dOptions& options, bool with_indices);
 Tensor avg_pool2d(const Tensor& input, const Pool2dOptions& options);
 // Windows [floor(i * size / out), ceil((i + 1) * size / out)); a missing output size is the input's.
 Tensor adaptive_avg_pool2d(const Tensor& input, std::optional<int64_t> out_h, std::optional<int64_t> out_w);
-Pooled adaptive_max_pool2d(const Tensor& input, std::optional<int64_t> out_h, std::optional<int64_t> out_w);
+Pooled adaptive_max_pool2d(const Tensor& input, std::optional<int64_t> out_h, std::optional<int64_t> out_w,
+                           bool with_indices);
 
 }  // namespace rushlight::ops

@@ -6,6 +6,7 @@
   int check_vec_float();                    \
   int check_vec_double();                   \
   int check_vec_int();                      \
+  int check_vec_bytes();                    \
   int check_vec_conversions();              \
   }
 RUSHLIGHT_DECLARE_VEC_CHECKS(generic)

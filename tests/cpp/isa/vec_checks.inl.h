@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "isa/vec_checks.h"
-#include "rushlight/kernels/vec/vec.h"
+#include "rushlight/kernels/vec/memory.h"
 
 #define REQUIRE(condition) \
   if (!(condition)) return __LINE__
@@ -91,6 +91,24 @@ int check_vec_int() {
   REQUIRE_LANES(va ^ Vec<int32_t>(0xf0), (a[i] ^ 0xf0));
   REQUIRE_LANES(to_int(to_float(va) * Vec<float>(0.5f)), std::nearbyint(a[i] * 0.5));
   REQUIRE_LANES(bits(from_bits(va)), a[i]);
+  return 0;
+}
+
+// Bytes widened, whole vectors and parts.
+int check_vec_bytes() {
+  constexpr int kLanes = Vec<float>::kLanes;
+  uint8_t in[256];
+  for (int i = 0; i < 256; ++i) in[i] = static_cast<uint8_t>(i);
+  for (int first = 0; first + kLanes <= 256; first += kLanes) {
+    float wide[kLanes];
+    load_u8(in + first).store(wide);
+    for (int i = 0; i < kLanes; ++i) REQUIRE(wide[i] == static_cast<float>(first + i));
+  }
+  for (int n = 0; n <= kLanes; ++n) {
+    float wide[kLanes];
+    load_u8(in + 200, n).store(wide);
+    for (int i = 0; i < kLanes; ++i) REQUIRE(wide[i] == (i < n ? static_cast<float>(200 + i) : 0.0f));
+  }
   return 0;
 }
 

@@ -258,9 +258,9 @@ void moment_rows(const T* src, int64_t rows, int64_t channels, Wide<T>* center, 
                  double* square_sum) {
   const int64_t first = rows < kShortSum ? rows : kShortSum;
   for (int64_t c = 0; c < channels; c += Vec<Wide<T>>::kLanes) {
-    Vec<Wide<T>> sum(0);
-    for (int64_t r = 0; r < first; ++r) sum = sum + load_wide(src + r * channels + c, channels - c);
-    store_n(center + c, sum, channels - c);
+    Vec<Wide<T>> total(0);
+    for (int64_t r = 0; r < first; ++r) total = total + load_wide(src + r * channels + c, channels - c);
+    store_n(center + c, total, channels - c);
   }
   for (int64_t c = 0; c < channels; ++c) {
     const Wide<T> mean = center[c] / static_cast<Wide<T>>(first);

@@ -6,8 +6,6 @@
 
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
-#include "rushlight/base/scratch.h"
-#include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/pool2d/pool2d_table.h"
 
 namespace rushlight::kernels {
@@ -167,63 +165,73 @@ void avg_planes(const Pool2dParams& params, const T* src, T* dst) {
   });
 }
 
-// Calls move(input element, output element) for each output of max pooling, in order within a plane or panel.
-template <class Move>
-void walk_maxima(const Pool2dParams& params, const int64_t* index, Move&& move) {
-  const Sizes sizes(params);
-  if (!params.channels_last) {
-    for_each_plane(params, [&](int64_t in, int64_t out) {
-      for (int64_t o = out; o < out + sizes.out; ++o) move(in + index[o], o);
-    });
-    return;
-  }
-  for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
-    for (int64_t o = 0; o < sizes.out; ++o, out += params.channels)
-      for (int64_t c = 0; c < width; ++c) move(in + index[out + c] * params.channels + c, out + c);
+// Channels-last: calls visit(input element, its pixel, output element) for each output of max pooling.
+template <class Visit>
+void for_each_choice(const Pool2dParams& params, const uint8_t* choice, Visit&& visit) {
+  for_each_output_pixel(params, [&](int64_t image, int64_t oh, int64_t ow, int64_t out) {
+    const PoolWindow window = window_at(params, oh, ow);
+    for (int64_t c = 0; c < params.channels; ++c) {
+      const int64_t number = choice[out + c];
+      const int64_t pixel = window.first + number / window.columns * window.row_step +
+                            number % window.columns * window.column_step;
+      visit(image + pixel * params.channels + c, pixel, out + c);
+    }
   });
+}
+
+// The outputs along one axis that read an input position, and the position's number in their windows.
+struct AxisCover {
+  int64_t output;
+  int64_t number;
+};
+std::vector<std::vector<AxisCover>> covers_along(const PoolAxis& axis) {
+  std::vector<std::vector<AxisCover>> covers(static_cast<size_t>(axis.size));
+  for (int64_t i = 0; i < axis.outputs(); ++i) {
+    int64_t number = 0;
+    for (int64_t at = axis.begin[static_cast<size_t>(i)]; at < axis.end[static_cast<size_t>(i)];
+         at += axis.step)
+      covers[static_cast<size_t>(at)].push_back({i, number++});
+  }
+  return covers;
+}
+
+// Each input pixel asks the windows it lies in: no two threads write the same memory, none is cleared first.
+template <class T>
+void max_back_channels_last(const Pool2dParams& params, const T* grad, const uint8_t* choice, T* dst) {
+  using S = Stored<T>;
+  const auto over_rows = covers_along(params.h), over_columns = covers_along(params.w);
+  const int64_t width = params.w.size, channels = params.channels;
+  std::vector<int64_t> window_columns;  // of the windows that start in each output column
+  for (int64_t ow = 0; ow < params.w.outputs(); ++ow)
+    window_columns.push_back(window_at(params, 0, ow).columns);
+  const auto max_back_pixel = table<S>().max_back_pixel;
+  const Sizes sizes(params);
+  HeavyWork scope(sizes.work);
+  parallel_for(
+      params.batch * params.h.size, std::max<int64_t>(1, kGrain / (width * channels)),
+      [&](int64_t begin, int64_t end) {
+        std::vector<PoolCover> covers;
+        for (int64_t row = begin; row < end; ++row) {
+          const int64_t image = row / params.h.size;
+          for (int64_t w = 0; w < width; ++w) {
+            covers.clear();
+            for (const AxisCover& h : over_rows[static_cast<size_t>(row % params.h.size)])
+              for (const AxisCover& v : over_columns[static_cast<size_t>(w)])
+                covers.push_back({(image * sizes.out + h.output * params.w.outputs() + v.output) * channels,
+                                  static_cast<uint8_t>(
+                                      h.number * window_columns[static_cast<size_t>(v.output)] + v.number)});
+            max_back_pixel(covers.data(), static_cast<int64_t>(covers.size()), channels,
+                           reinterpret_cast<const S*>(grad), choice,
+                           reinterpret_cast<S*>(dst + (row * width + w) * channels));
+          }
+        }
+      });
 }
 
 // 16-bit gradients of overlapping windows are rounded after each addition, like everything stored in them.
 template <class T>
 void add_to(T& dst, T x) {
   dst = static_cast<T>(dst + x);
-}
-
-// The gradient of channels-last max pooling in bfloat16. Rows are summed in float32 and rounded once, when no
-// window reads them any more.
-void spread_maxima(const Pool2dParams& params, const BFloat16* grad, const int64_t* index, BFloat16* dst) {
-  int64_t kept = 1;  // rows at a time
-  for (size_t i = 0; i < params.h.begin.size(); ++i)
-    kept = std::max(kept, params.h.end[i] - params.h.begin[i]);
-  const ConvertRun round = find_convert(DType::Float32, DType::BFloat16);
-  for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
-    const int64_t size = kept * params.w.size;
-    Scratch<float> sums(size * width);
-    std::fill_n(sums.data(), size * width, 0.0f);
-    int64_t finished = 0;
-    const auto finish_to = [&](int64_t row) {
-      for (; finished < row; ++finished) {
-        float* from = sums.data() + finished % kept * params.w.size * width;
-        for (int64_t pixel = 0; pixel < params.w.size; ++pixel) {
-          BFloat16* to = dst + in + (finished * params.w.size + pixel) * params.channels;
-          round(width, reinterpret_cast<const char*>(from + pixel * width), sizeof(float),
-                reinterpret_cast<char*>(to), sizeof(BFloat16));
-        }
-        std::fill_n(from, params.w.size * width, 0.0f);
-      }
-    };
-    for (int64_t oh = 0; oh < params.h.outputs(); ++oh) {
-      const int64_t top = params.h.begin[static_cast<size_t>(oh)];
-      finish_to(top);
-      const int64_t shift = (top % kept - top) * params.w.size;  // from a position to its place in the ring
-      for (int64_t ow = 0; ow < params.w.outputs(); ++ow, out += params.channels)
-        for (int64_t c = 0; c < width; ++c) {
-          const int64_t place = index[out + c] + shift;
-          sums[(place < size ? place : place - size) * width + c] += static_cast<float>(grad[out + c]);
-        }
-    }
-    finish_to(params.h.size);
-  });
 }
 
 template <class T>
@@ -233,7 +241,17 @@ void zero_input(const Pool2dParams& params, T* grad_src) {
 
 }  // namespace
 
-void max_pool2d(const Pool2dParams& params, const void* src, void* dst, int64_t* index) {
+int64_t PoolAxis::longest() const {
+  int64_t most = 0;
+  for (size_t i = 0; i < begin.size(); ++i) most = std::max(most, (end[i] - begin[i] + step - 1) / step);
+  return most;
+}
+
+bool max_pool2d_numbers_fit(const Pool2dParams& params) {
+  return params.h.longest() * params.w.longest() <= 256;
+}
+
+void max_pool2d(const Pool2dParams& params, const void* src, void* dst, void* where) {
   dispatch(params.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
@@ -242,56 +260,55 @@ void max_pool2d(const Pool2dParams& params, const void* src, void* dst, int64_t*
       if (params.channels_last) {
         using S = Stored<T>;
         const auto max_pixel = table<S>().max_pixel;
+        auto* const choice = static_cast<uint8_t*>(where);
         return for_each_output_pixel(params, [&](int64_t image, int64_t oh, int64_t ow, int64_t out) {
           max_pixel(window_at(params, oh, ow), reinterpret_cast<const S*>(from + image), params.channels,
-                    reinterpret_cast<S*>(to + out), index + out);
+                    reinterpret_cast<S*>(to + out), choice + out);
         });
       }
     }
-    max_planes(params, from, to, index);
+    max_planes(params, from, to, static_cast<int64_t*>(where));
   });
 }
 
-void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const int64_t* index,
+void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const void* where,
                          void* grad_src) {
-  const Sizes sizes(params);
   dispatch(params.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* grad = static_cast<const T*>(grad_dst);
     T* to = static_cast<T*>(grad_src);
-    if (!params.channels_last) {
-      for_each_plane(params, [&](int64_t in, int64_t out) {
-        std::fill_n(to + in, sizes.in, T(0));
-        for (int64_t o = out; o < out + sizes.out; ++o) add_to(to[in + index[o]], grad[o]);
-      });
-      return;
+    if constexpr (!std::is_same_v<T, Float16>) {
+      if (params.channels_last)
+        return max_back_channels_last(params, grad, static_cast<const uint8_t*>(where), to);
     }
-    if constexpr (std::is_same_v<T, BFloat16>) return spread_maxima(params, grad, index, to);
-    const int64_t channels = params.channels;
-    for_each_channel_panel(params, [&](int64_t in, int64_t out, int64_t width) {
-      int64_t cleared = 0;  // rows; cleared just before they are added to, while they stay in the cache
-      const auto clear_to = [&](int64_t row) {
-        for (int64_t pixel = cleared * params.w.size; pixel < row * params.w.size; ++pixel)
-          std::fill_n(to + in + pixel * channels, width, T(0));
-        cleared = std::max(cleared, row);
-      };
-      for (int64_t oh = 0; oh < params.h.outputs(); ++oh) {
-        clear_to(params.h.end[static_cast<size_t>(oh)]);
-        for (int64_t ow = 0; ow < params.w.outputs(); ++ow, out += channels)
-          for (int64_t c = 0; c < width; ++c) add_to(to[in + index[out + c] * channels + c], grad[out + c]);
-      }
-      clear_to(params.h.size);
+    const auto* index = static_cast<const int64_t*>(where);
+    const Sizes sizes(params);
+    for_each_plane(params, [&](int64_t in, int64_t out) {
+      std::fill_n(to + in, sizes.in, T(0));
+      for (int64_t o = out; o < out + sizes.out; ++o) add_to(to[in + index[o]], grad[o]);
     });
   });
 }
 
-void max_pool2d_gather(const Pool2dParams& params, const void* src, const int64_t* index, void* dst) {
+void max_pool2d_gather(const Pool2dParams& params, const void* src, const void* where, void* dst) {
   dispatch(params.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
     T* to = static_cast<T*>(dst);
-    walk_maxima(params, index, [&](int64_t in, int64_t out) { to[out] = from[in]; });
+    if (params.channels_last) {
+      return for_each_choice(params, static_cast<const uint8_t*>(where),
+                             [&](int64_t in, int64_t, int64_t out) { to[out] = from[in]; });
+    }
+    const auto* index = static_cast<const int64_t*>(where);
+    const Sizes sizes(params);
+    for_each_plane(params, [&](int64_t in, int64_t out) {
+      for (int64_t o = out; o < out + sizes.out; ++o) to[o] = from[in + index[o]];
+    });
   });
+}
+
+void max_pool2d_positions(const Pool2dParams& params, const uint8_t* where, int64_t* position) {
+  for_each_choice(params, where, [&](int64_t, int64_t pixel, int64_t out) { position[out] = pixel; });
 }
 
 void avg_pool2d(const Pool2dParams& params, const void* src, void* dst) {

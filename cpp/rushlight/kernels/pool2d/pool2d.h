@@ -16,6 +16,7 @@ struct PoolAxis {
   std::vector<int64_t> end;
   std::vector<int64_t> count;  // what an average divides by along this axis
   int64_t outputs() const { return static_cast<int64_t>(begin.size()); }
+  int64_t longest() const;  // positions that a window has at most
 };
 
 struct Pool2dParams {
@@ -28,13 +29,17 @@ struct Pool2dParams {
   int64_t divisor = 0;  // of an average; 0: count of h times count of w
 };
 
-// `index` (as large as dst): position h * width + w of the maximum, the first of equal ones; NaN beats
-// everything.
-void max_pool2d(const Pool2dParams& params, const void* src, void* dst, int64_t* index);
-void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const int64_t* index,
-                         void* grad_src);
-// dst[out] = src[index[out]]: the gradient of max_pool2d_backward.
-void max_pool2d_gather(const Pool2dParams& params, const void* src, const int64_t* index, void* dst);
+// Windows so large that a byte does not number their positions must not be channels_last in max pooling.
+bool max_pool2d_numbers_fit(const Pool2dParams& params);
+
+// `where` (as large as dst) says which element is the maximum, the first of equal ones; NaN beats everything.
+// Channels-last: uint8_t, its number within the window, row by row; else int64_t, the position h * width + w.
+void max_pool2d(const Pool2dParams& params, const void* src, void* dst, void* where);
+void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const void* where, void* grad_src);
+// dst[out] = the element of src that `where` says: the gradient of max_pool2d_backward.
+void max_pool2d_gather(const Pool2dParams& params, const void* src, const void* where, void* dst);
+// The positions h * width + w, channels-last.
+void max_pool2d_positions(const Pool2dParams& params, const uint8_t* where, int64_t* position);
 
 void avg_pool2d(const Pool2dParams& params, const void* src, void* dst);
 void avg_pool2d_backward(const Pool2dParams& params, const void* grad_dst, void* grad_src);

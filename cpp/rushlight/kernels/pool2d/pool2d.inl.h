@@ -1,28 +1,98 @@
-// Pooling's pixel loops, one copy per ISA level; loops over fixed-size panels of channels that compilers
-// vectorise.
+// Pooling's loops over channels, one copy per ISA level.
 #pragma once
 
 #include <cstring>
 
 #include "rushlight/kernels/pool2d/pool2d_table.h"
-#include "rushlight/kernels/wide.h"
+#include "rushlight/kernels/vec/memory.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
 
 constexpr int64_t kPanel = 64;  // channels
 
-// The integer type as wide as T: comparisons and selections then work on whole vectors.
+// The choice is carried as a number of the elements' type: a comparison's mask then serves both.
+template <class T, int kVectors>
+inline void max_vectors(const PoolWindow& window, const T* src, int64_t channels, int64_t left, T* dst,
+                        uint8_t* choice) {
+  using W = Wide<T>;
+  using V = Vec<W>;
+  V best[kVectors], at[kVectors];
+  for (int u = 0; u < kVectors; ++u) {
+    best[u] = V(static_cast<W>(-__builtin_inf()));
+    at[u] = V(W(0));
+  }
+  W number = 0;
+  for (int64_t r = 0; r < window.rows; ++r)
+    for (int64_t q = 0; q < window.columns; ++q, number += 1) {
+      const T* from = src + (window.first + r * window.row_step + q * window.column_step) * channels;
+      const V here(number);
+      for (int u = 0; u < kVectors; ++u) {
+        const V x = load_wide(from + u * V::kLanes, left - u * V::kLanes);
+        const Mask<W> better = (x > best[u]) | (x != x);
+        best[u] = select(better, x, best[u]);
+        at[u] = select(better, here, at[u]);
+      }
+    }
+  W numbers[kVectors * V::kLanes];
+  for (int u = 0; u < kVectors; ++u) {
+    store_narrow(dst + u * V::kLanes, best[u], left - u * V::kLanes);
+    at[u].store(numbers + u * V::kLanes);
+  }
+  const int64_t n = left < kVectors * V::kLanes ? left : kVectors * V::kLanes;
+  for (int64_t c = 0; c < n; ++c) choice[c] = static_cast<uint8_t>(static_cast<int32_t>(numbers[c]));
+}
+
 template <class T>
-struct SameWidth;
-template <>
-struct SameWidth<float> {
-  using type = int32_t;
-};
-template <>
-struct SameWidth<double> {
-  using type = int64_t;
-};
+void max_pixel(const PoolWindow& window, const T* image, int64_t channels, T* dst, uint8_t* choice) {
+  constexpr int kVectors = 4;
+  constexpr int64_t kLanes = Vec<Wide<T>>::kLanes;
+  constexpr int64_t kWide = kVectors * kLanes;
+  int64_t c = 0;
+  for (; c + kWide <= channels; c += kWide)
+    max_vectors<T, kVectors>(window, image + c, channels, kWide, dst + c, choice + c);
+  for (; c < channels; c += kLanes)
+    max_vectors<T, 1>(window, image + c, channels, channels - c, dst + c, choice + c);
+}
+
+inline Vec<float> load_numbers(const uint8_t* p, int64_t left, float) { return load_u8(p, left); }
+inline Vec<double> load_numbers(const uint8_t* p, int64_t left, double) {
+  double numbers[Vec<double>::kLanes];
+  for (int64_t l = 0; l < Vec<double>::kLanes; ++l) numbers[l] = l < left ? p[l] : 0.0;
+  return Vec<double>::load(numbers);
+}
+
+template <class T, int kVectors>
+inline void max_back_vectors(const PoolCover* covers, int64_t count, int64_t first, int64_t left,
+                             const T* grad, const uint8_t* choice, T* dst) {
+  using W = Wide<T>;
+  using V = Vec<W>;
+  V sum[kVectors];
+  for (int u = 0; u < kVectors; ++u) sum[u] = V(W(0));
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t at = covers[k].output + first;
+    const V number(static_cast<W>(covers[k].number));
+    for (int u = 0; u < kVectors; ++u) {
+      const int64_t rest = left - u * V::kLanes;
+      const Mask<W> chosen = load_numbers(choice + at + u * V::kLanes, rest, W()) == number;
+      sum[u] = sum[u] + select(chosen, load_wide(grad + at + u * V::kLanes, rest), V(W(0)));
+    }
+  }
+  for (int u = 0; u < kVectors; ++u) store_narrow(dst + u * V::kLanes, sum[u], left - u * V::kLanes);
+}
+
+template <class T>
+void max_back_pixel(const PoolCover* covers, int64_t count, int64_t channels, const T* grad,
+                    const uint8_t* choice, T* dst) {
+  constexpr int kVectors = 4;
+  constexpr int64_t kLanes = Vec<Wide<T>>::kLanes;
+  constexpr int64_t kWide = kVectors * kLanes;
+  int64_t c = 0;
+  for (; c + kWide <= channels; c += kWide)
+    max_back_vectors<T, kVectors>(covers, count, c, kWide, grad, choice, dst + c);
+  for (; c < channels; c += kLanes)
+    max_back_vectors<T, 1>(covers, count, c, channels - c, grad, choice, dst + c);
+}
 
 template <class T>
 inline Wide<T> read(T x) {
@@ -50,40 +120,6 @@ inline T narrow(Wide<T> x) {
 
 // kWidth: the number of channels if it is a whole panel, else 0 and `width` tells.
 template <class T, int64_t kWidth>
-inline void max_panel(const PoolWindow& window, const T* image, int64_t channels, int64_t width, T* dst,
-                      int64_t* index) {
-  using W = Wide<T>;
-  using Position = typename SameWidth<W>::type;
-  const int64_t n = kWidth > 0 ? kWidth : width;
-  W best[kPanel];
-  Position at[kPanel];
-  for (int64_t c = 0; c < n; ++c) best[c] = static_cast<W>(-__builtin_inf());
-  for (int64_t c = 0; c < n; ++c) at[c] = static_cast<Position>(window.first);
-  for (int64_t r = 0; r < window.rows; ++r)
-    for (int64_t q = 0; q < window.columns; ++q) {
-      const int64_t pixel = window.first + r * window.row_step + q * window.column_step;
-      const auto position = static_cast<Position>(pixel);
-      const T* src = image + pixel * channels;
-      for (int64_t c = 0; c < n; ++c) {
-        const W x = read(src[c]);
-        const bool better = (x > best[c]) | (x != x);
-        best[c] = better ? x : best[c];
-        at[c] = better ? position : at[c];
-      }
-    }
-  for (int64_t c = 0; c < n; ++c) dst[c] = narrow<T>(best[c]);
-  for (int64_t c = 0; c < n; ++c) index[c] = at[c];
-}
-
-template <class T>
-void max_pixel(const PoolWindow& window, const T* image, int64_t channels, T* dst, int64_t* index) {
-  int64_t c = 0;
-  for (; c + kPanel <= channels; c += kPanel)
-    max_panel<T, kPanel>(window, image + c, channels, kPanel, dst + c, index + c);
-  if (c < channels) max_panel<T, 0>(window, image + c, channels, channels - c, dst + c, index + c);
-}
-
-template <class T, int64_t kWidth>
 inline void avg_panel(const PoolWindow& window, const T* image, int64_t channels, int64_t width,
                       double divisor, T* dst) {
   const int64_t n = kWidth > 0 ? kWidth : width;
@@ -106,7 +142,7 @@ void avg_pixel(const PoolWindow& window, const T* image, int64_t channels, doubl
 
 template <class T>
 constexpr Pool2dTable<T> make_pool2d_table() {
-  return {max_pixel<T>, avg_pixel<T>};
+  return {max_pixel<T>, max_back_pixel<T>, avg_pixel<T>};
 }
 
 }  // namespace

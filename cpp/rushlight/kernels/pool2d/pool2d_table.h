@@ -1,4 +1,4 @@
-// The loops of pooling that are compiled per ISA level: one output pixel of channels-last data.
+// The loops of pooling that are compiled per ISA level: one pixel of channels-last data.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,20 @@ struct PoolWindow {
   int64_t column_step;
 };
 
+// An output pixel whose window has a certain input pixel in it.
+struct PoolCover {
+  int64_t output;  // where the output pixel's channels begin
+  uint8_t number;  // of the input pixel within the window
+};
+
 // T is float, double, or uint16_t for bfloat16.
 template <class T>
 struct Pool2dTable {
   // image: (height * width, channels); rows and columns are at least 1
-  void (*max_pixel)(const PoolWindow& window, const T* image, int64_t channels, T* dst, int64_t* index);
+  void (*max_pixel)(const PoolWindow& window, const T* image, int64_t channels, T* dst, uint8_t* choice);
+  // dst = sum of the gradients of those covers that chose this pixel
+  void (*max_back_pixel)(const PoolCover* covers, int64_t count, int64_t channels, const T* grad,
+                         const uint8_t* choice, T* dst);
   void (*avg_pixel)(const PoolWindow& window, const T* image, int64_t channels, double divisor, T* dst);
 };
 

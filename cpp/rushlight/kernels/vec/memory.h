@@ -25,4 +25,27 @@ inline void store_narrow(T* p, Vec<Wide<T>> v, int64_t n) {
     store_n(p, v, n);
 }
 
+// Unsigned bytes as floats, up to n of them; missing lanes are zero.
+inline Vec<float> load_u8(const uint8_t* p, int64_t n = Vec<float>::kLanes) {
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+  const __m128i bytes = n >= 16 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
+                                : _mm_maskz_loadu_epi8(first_lanes16(n), p);
+  return to_float(I32::wrap(_mm512_cvtepu8_epi32(bytes)));
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  __m128i bytes;
+  if (n >= 8) {
+    bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  } else {
+    alignas(16) uint8_t copy[16] = {};
+    for (int64_t i = 0; i < n; ++i) copy[i] = p[i];
+    bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(copy));
+  }
+  return to_float(I32::wrap(_mm256_cvtepu8_epi32(bytes)));
+#else
+  float wide[Vec<float>::kLanes];
+  for (int64_t i = 0; i < Vec<float>::kLanes; ++i) wide[i] = i < n ? static_cast<float>(p[i]) : 0.0f;
+  return Vec<float>::load(wide);
+#endif
+}
+
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS
