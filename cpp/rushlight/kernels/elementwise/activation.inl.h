@@ -9,7 +9,7 @@ namespace {
 // log(1 + exp(x))
 template <class T>
 inline T softplus_of(T x) {
-  return (x > 0 ? x : T(0)) + log1p_(exp_(-abs_of(x)));
+  return (x > 0 ? x : T(0)) + log1p_exp_(abs_of(x));
 }
 // The normal distribution's density
 inline double normal_pdf(double x) { return 0.39894228040143267794 * exp_(-0.5 * x * x); }
@@ -28,11 +28,12 @@ struct LogSigmoidBackward {
 };
 template <class T>
 struct Softplus {
-  T beta, threshold;
-  explicit Softplus(const ElementwiseScalars& s) : beta(scalar_of<T>(s, 0)), threshold(scalar_of<T>(s, 1)) {}
+  T beta, inverse, threshold;
+  explicit Softplus(const ElementwiseScalars& s)
+      : beta(scalar_of<T>(s, 0)), inverse(T(1) / beta), threshold(scalar_of<T>(s, 1)) {}
   T operator()(T x) const {
     const T scaled = x * beta;
-    return scaled > threshold ? x : softplus_of(scaled) / beta;
+    return scaled > threshold ? x : softplus_of(scaled) * inverse;
   }
 };
 template <class T>

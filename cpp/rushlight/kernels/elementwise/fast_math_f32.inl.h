@@ -77,6 +77,13 @@ inline float exp_(float x) {
   return scaled(one + ((e.r - (one - 1.0f)) + e.tail), e.exponent, x < 0);
 }
 
+// exp(x) for x <= 0
+inline float exp_nonpositive(float x) {
+  const ExpParts e = exp_parts(x < -104.0f ? -104.0f : x);
+  const float one = 1.0f + e.r;
+  return (one + ((e.r - (one - 1.0f)) + e.tail)) * float_of(e.exponent + kOneF + (64u << 23)) * 0x1p-64f;
+}
+
 inline float expm1_(float x) {
   const float near = x < -18.0f ? -18.0f : (x > 89.0f ? 89.0f : x);
   const ExpParts e = exp_parts(near);
@@ -137,11 +144,23 @@ inline float log1p_(float x) {
   return with_sign((x > -1) & (x < kInfF) ? log_parts(f, f_rest, static_cast<float>(parts.k)) : edge, x);
 }
 
-// (n + n_rest) / (1 + d + d_rest), where 0 <= d <= 1 and the rests are what rounding took from n and d
+// log(1 + exp(-a)) for a >= 0
+inline float log1p_exp_(float a) {
+  const float e = exp_nonpositive(-a);
+  const bool large = e > 0.41421356f;
+  return log_parts(large ? (e - 1.0f) * 0.5f : e, 0.0f, large ? 1.0f : 0.0f);
+}
+
+// (n + n_rest) / (1 + d + d_rest), where 0 <= d <= 1 and the rests are what rounding took from n and d. A
+// division takes as long as a dozen multiply-adds: the inverse is a polynomial (2^-9), bettered by one step
+// of Newton's (2^-18) and, with the remainder, by another.
 inline float quotient(float n, float n_rest, float d, float d_rest) {
   const float divisor = 1.0f + d;
   const float divisor_rest = (d - (divisor - 1.0f)) + d_rest;
-  const float inverse = 1.0f / divisor;
+  float inverse = fused(-0.22183711f, d, 0.66551145f);
+  inverse = fused(inverse, d, -0.9428078f);
+  inverse = fused(inverse, d, 0.99826693f);
+  inverse = fused(fused(-inverse, divisor, 1.0f), inverse, inverse);
   const float q = n * inverse;
   return fused(remainder_of(n, q, divisor) + fused(-q, divisor_rest, n_rest), inverse, q);
 }
@@ -163,7 +182,7 @@ inline float tanh_(float x) {
 
 // e / (1 + e) or 1 / (1 + e) with e = exp(-|x|)
 inline float sigmoid_(float x) {
-  const float e = exp_(-magnitude(x));
+  const float e = exp_nonpositive(-magnitude(x));
   return quotient(x < 0 ? e : 1.0f, 0.0f, e, 0.0f);
 }
 

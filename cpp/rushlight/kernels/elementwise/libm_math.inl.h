@@ -14,6 +14,7 @@ inline double exp_(double x) { return std::exp(x); }
 inline double expm1_(double x) { return std::expm1(x); }
 inline double log_(double x) { return std::log(x); }
 inline double log1p_(double x) { return std::log1p(x); }
+inline double log1p_exp_(double a) { return std::log1p(std::exp(-a)); }
 inline bool trig_in_range(double) { return true; }
 inline double sin_(double x) { return std::sin(x); }
 inline double cos_(double x) { return std::cos(x); }

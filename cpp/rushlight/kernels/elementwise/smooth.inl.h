@@ -157,7 +157,7 @@ struct LogAddExp {
     const T high = a > b ? a : b;
     const T low = a > b ? b : a;
     const bool same = high == low;  // equal infinities: their difference is NaN
-    return high + log1p_(exp_(same ? T(0) : low - high));
+    return high + log1p_exp_(same ? T(0) : high - low);
   }
 };
 template <class T>
