@@ -42,6 +42,13 @@ std::vector<Conv2dParams> shapes() {
       make(3, 4, 5, 5, 6, 5, 5, 1, 1, 4, 4),
       make(1, 3, 5, 1, 4, 3, 1, 1, 1, 1, 0),
       make(1, 2, 20, 21, 3, 2, 2, 5, 4),
+      // few pixels: weights read where they lie, in pieces of pixels, of outputs, of channels
+      make(1, 70, 8, 8, 33, 3, 3, 1, 1, 1, 1),
+      make(1, 64, 8, 8, 520, 3, 3, 1, 1, 1, 1),
+      make(1, 20, 16, 15, 18, 3, 3, 1, 1, 1, 1),
+      make(3, 136, 5, 4, 10, 7, 7, 1, 1, 3, 3),
+      make(2, 130, 6, 6, 9, 3, 3, 2, 2, 1, 1),
+      make(1, 33, 7, 7, 12, 1, 2, 1, 1, 0, 1),
       // large enough for tiles in every direction: many images, few, strides, few channels
       make(16, 24, 6, 5, 40, 3, 3, 1, 1, 1, 1),
       make(32, 18, 4, 4, 70, 3, 3, 1, 1, 1, 1),
@@ -255,36 +262,38 @@ TYPED_TEST(Conv2d, EveryRowAgreesWithTheDefinition) {
 
 // Tiles split numbers into parts; what has no parts must still act as in float32, in every direction.
 TEST(Conv2dSplit, SpecialValuesActAsInFloat32) {
-  const Conv2dParams p = make(16, 32, 9, 8, 40, 3, 3, 1, 1, 1, 1);
-  const auto clean = normal<float>(source_size(p), 0.0f, 1), weight = normal<float>(weight_size(p), 0.0f, 2),
-             grad = normal<float>(result_size(p), 0.0f, 4);
-  const auto run = [&](const std::vector<float>& src, const std::vector<float>& w,
-                       const std::vector<float>& g) {
-    std::vector<float> all(g.size() + src.size() + w.size());
-    const auto from = channels_last<const float>(src.data(), p.in_h, p.in_w, p.in_channels);
-    const auto back = channels_last<const float>(g.data(), p.out_h(), p.out_w(), p.out_channels);
-    conv2d_forward<float>(p, from, w.data(), {}, all.data());
-    conv2d_grad_src<float>(p, back, w.data(), all.data() + g.size());
-    conv2d_grad_weight<float>(p, from, back, all.data() + g.size() + src.size());
-    return all;
-  };
-  for (const float special : {INFINITY, -INFINITY, NAN, 3.39e38f, 1e30f, 1e-40f})
-    for (int place = 0; place < 3; ++place) {
-      SCOPED_TRACE(testing::Message() << special << " in operand " << place);
-      auto src = clean, w = weight, g = grad;
-      (place == 0 ? src : place == 1 ? w : g)[777] = special;
-      set_active_isa(best_isa());
-      const auto best = run(src, w, g);
-      set_active_isa(Isa::Generic);
-      const auto plain = run(src, w, g);
-      set_active_isa(best_isa());
-      for (size_t i = 0; i < best.size(); ++i) {
-        ASSERT_EQ(std::isnan(best[i]), std::isnan(plain[i])) << i;
-        ASSERT_EQ(std::isinf(best[i]), std::isinf(plain[i])) << i;
-        if (!std::isfinite(plain[i])) continue;
-        ASSERT_NEAR(best[i], plain[i], 1e-3f + 1e-5f * std::abs(plain[i])) << i;
+  for (const int64_t images : {16, 1}) {
+    const Conv2dParams p = make(images, 32, 9, 8, 40, 3, 3, 1, 1, 1, 1);
+    const auto clean = normal<float>(source_size(p), 0.0f, 1),
+               weight = normal<float>(weight_size(p), 0.0f, 2), grad = normal<float>(result_size(p), 0.0f, 4);
+    const auto run = [&](const std::vector<float>& src, const std::vector<float>& w,
+                         const std::vector<float>& g) {
+      std::vector<float> all(g.size() + src.size() + w.size());
+      const auto from = channels_last<const float>(src.data(), p.in_h, p.in_w, p.in_channels);
+      const auto back = channels_last<const float>(g.data(), p.out_h(), p.out_w(), p.out_channels);
+      conv2d_forward<float>(p, from, w.data(), {}, all.data());
+      conv2d_grad_src<float>(p, back, w.data(), all.data() + g.size());
+      conv2d_grad_weight<float>(p, from, back, all.data() + g.size() + src.size());
+      return all;
+    };
+    for (const float special : {INFINITY, -INFINITY, NAN, 3.39e38f, 1e30f, 1e-40f})
+      for (int place = 0; place < 3; ++place) {
+        SCOPED_TRACE(testing::Message() << special << " in operand " << place);
+        auto src = clean, w = weight, g = grad;
+        (place == 0 ? src : place == 1 ? w : g)[777] = special;
+        set_active_isa(best_isa());
+        const auto best = run(src, w, g);
+        set_active_isa(Isa::Generic);
+        const auto plain = run(src, w, g);
+        set_active_isa(best_isa());
+        for (size_t i = 0; i < best.size(); ++i) {
+          ASSERT_EQ(std::isnan(best[i]), std::isnan(plain[i])) << i;
+          ASSERT_EQ(std::isinf(best[i]), std::isinf(plain[i])) << i;
+          if (!std::isfinite(plain[i])) continue;
+          ASSERT_NEAR(best[i], plain[i], 1e-3f + 1e-5f * std::abs(plain[i])) << i;
+        }
       }
-    }
+  }
 }
 
 // The same magnitudes everywhere, or over many orders.
@@ -326,7 +335,8 @@ TYPED_TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
   for (const Conv2dParams& p :
        {make(5, 12, 15, 14, 40, 3, 3, 1, 2, 1, 1), make(16, 64, 8, 8, 64, 3, 3, 1, 1, 1, 1),
-        make(3, 64, 14, 14, 96, 3, 3, 2, 2, 1, 1), make(1, 96, 4, 4, 64, 3, 3, 1, 1, 1, 1)}) {
+        make(3, 64, 14, 14, 96, 3, 3, 2, 2, 1, 1), make(1, 96, 4, 4, 64, 3, 3, 1, 1, 1, 1),
+        make(1, 136, 8, 8, 64, 3, 3, 1, 1, 1, 1), make(1, 64, 7, 9, 520, 3, 3, 1, 1, 1, 1)}) {
     SCOPED_TRACE(describe(p));
     const Reference<T> r(p);
     std::vector<T> first;

@@ -1,3 +1,4 @@
+#include "rushlight/kernels/conv2d/columns.inl.h"
 #include "rushlight/kernels/conv2d/conv2d.inl.h"
 #include "rushlight/kernels/conv2d/conv2d_levels.h"
 
@@ -5,5 +6,10 @@ namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 
 void conv2d_f32_6x1(const ConvBlock<float>& x) { conv_block<float, 6, 1>(x); }
 void conv2d_f64_6x1(const ConvBlock<double>& x) { conv_block<double, 6, 1>(x); }
+
+void take_taps_f32(const TapColumns<float>& x) { take_taps(x); }
+void take_taps_f64(const TapColumns<double>& x) { take_taps(x); }
+void add_taps_f32(const TapColumns<float>& x) { add_taps(x); }
+void add_taps_f64(const TapColumns<double>& x) { add_taps(x); }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

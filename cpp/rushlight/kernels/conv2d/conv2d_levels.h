@@ -1,6 +1,7 @@
 // Declares what each level's file defines.
 #pragma once
 
+#include "rushlight/kernels/conv2d/columns.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
 
 #define RUSHLIGHT_DECLARE_CONV(level, type, name, groups, length)     \
@@ -16,3 +17,15 @@
 #undef RUSHLIGHT_CONV_F32
 #undef RUSHLIGHT_CONV_F64
 #undef RUSHLIGHT_CONV_SPLIT
+
+#define RUSHLIGHT_DECLARE_COLUMNS(level)           \
+  namespace rushlight::kernels::level {            \
+  void take_taps_f32(const TapColumns<float>& x);  \
+  void take_taps_f64(const TapColumns<double>& x); \
+  void add_taps_f32(const TapColumns<float>& x);   \
+  void add_taps_f64(const TapColumns<double>& x);  \
+  }
+RUSHLIGHT_DECLARE_COLUMNS(generic)
+RUSHLIGHT_DECLARE_COLUMNS(avx2)
+RUSHLIGHT_DECLARE_COLUMNS(avx512)
+#undef RUSHLIGHT_DECLARE_COLUMNS

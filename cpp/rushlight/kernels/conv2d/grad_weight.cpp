@@ -183,7 +183,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
     std::fill_n(grad_weight, p.out_channels * p.group_in() * p.taps(), T(0));
     return;
   }
-  if (skinny(p)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
+  if (skinny(p, kSkinnyGradWeight)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
   if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);

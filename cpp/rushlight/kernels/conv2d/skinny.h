@@ -6,8 +6,14 @@
 
 namespace rushlight::kernels {
 
-// Whether the functions below serve these parameters better than the register tiles.
-inline bool skinny(const Conv2dParams& p) { return p.groups == 1 && p.images * p.out_h() * p.out_w() <= 16; }
+// Pixels up to which the functions below beat the register tiles and those of AMX, both of which must turn the
+// weights around first.
+constexpr int64_t kSkinnyForward = 64, kSkinnyGradSrc = 128, kSkinnyGradWeight = 256;
+constexpr int64_t kSkinnyKept = 39;  // forward where tiles find their weights turned around already
+
+inline bool skinny(const Conv2dParams& p, int64_t most_pixels) {
+  return p.groups == 1 && p.images * p.out_h() * p.out_w() <= most_pixels;
+}
 
 template <class T>
 void skinny_forward(const Conv2dParams& params, ImageView<const T> src, const T* weight,

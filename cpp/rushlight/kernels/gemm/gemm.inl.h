@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/gemm/square.inl.h"
 #include "rushlight/kernels/vec/vec.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
@@ -33,8 +34,8 @@ inline void gemm_tile(const GemmBlock<T>& x, int64_t a_offset, const T* b, T* c,
       for (int v = 0; v < kVecs - 1; ++v) bv[v] = Vec<T>::load(bp + v * kLanes);
       // Both stream from the L2 cache with strides that hardware prefetchers follow late: worth 5 %.
       __builtin_prefetch(ap + 12 * x.a_k);
-      __builtin_prefetch(bp + 8 * x.b_k);
-      __builtin_prefetch(bp + 8 * x.b_k + kLanes);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; ++v) __builtin_prefetch(bp + 8 * x.b_k + v * kLanes);
       bv[kVecs - 1] = load_n(bp + (kVecs - 1) * kLanes, last);
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
@@ -68,12 +69,20 @@ inline void gemm_tile_rows(int64_t rows, const GemmBlock<T>& x, int64_t a_offset
   }
 }
 
-// The two loops over the register tiles of a block; a panel of B stays in L1 while those of A pass.
+// The two loops over the register tiles of a block; a panel of B stays in L1 while those of A pass. Few rows
+// leave registers for twice the columns, where B has them side by side.
 template <class T, int kRows>
 inline void gemm_block(const GemmBlock<T>& x) {
   constexpr int64_t kLanes = Vec<T>::kLanes;
   constexpr int64_t kColumns = 2 * kLanes;
-  for (int64_t j = 0; j < x.n; j += kColumns) {
+  constexpr int kWideRows = kRows / 2 - 1;
+  int64_t done = 0;
+  if (x.m <= kWideRows && x.m <= x.rows && x.b_panel == kColumns)
+    for (; x.n - done > 3 * kLanes; done += 2 * kColumns)
+      gemm_tile_rows<T, kWideRows, 4>(x.m, x, 0, x.b + done, x.c + done,
+                                      x.n - done < 2 * kColumns ? x.n - done : 2 * kColumns,
+                                      x.bias == nullptr ? nullptr : x.bias + done);
+  for (int64_t j = done; j < x.n; j += kColumns) {
     const int64_t columns = x.n - j < kColumns ? x.n - j : kColumns;
     const T* b = x.b + j / kColumns * x.b_panel;
     const T* bias = x.bias == nullptr ? nullptr : x.bias + j;
@@ -88,6 +97,30 @@ inline void gemm_block(const GemmBlock<T>& x) {
   }
 }
 
+// totals[i * kCols + j] = the sum of the lanes of sum[i][j].
+template <class T, int kRows, int kCols>
+inline void add_lanes(const Vec<T> (&sum)[kRows][kCols], T* totals) {
+  constexpr int kLanes = static_cast<int>(Vec<T>::kLanes), kSums = kRows * kCols;
+  if constexpr (kSquare<T> && kSums % kLanes == 0) {
+#pragma GCC unroll 4
+    for (int first = 0; first < kSums; first += kLanes) {
+      Vec<T> square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) square[i] = sum[(first + i) / kCols][(first + i) % kCols];
+      transpose_square<T>(square);
+#pragma GCC unroll 4
+      for (int half = kLanes / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < half; ++i) square[i] = square[i] + square[i + half];
+      square[0].store(totals + first);
+    }
+  } else {
+    for (int i = 0; i < kSums; ++i) totals[i] = reduce_add(sum[i / kCols][i % kCols]);
+  }
+}
+
+constexpr int64_t kDotChain = 48;
+
 template <class T, int kRows, int kCols>
 inline void dot_tile(const GemmDots<T>& x, int64_t row, int64_t col) {
   constexpr int64_t kLanes = Vec<T>::kLanes;
@@ -98,24 +131,48 @@ inline void dot_tile(const GemmDots<T>& x, int64_t row, int64_t col) {
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; ++j) sum[i][j] = Vec<T>(T(0));
-  for (int64_t p = 0; p < x.k; p += kLanes) {
-    const int64_t n = x.k - p;
+  const auto step = [&](int64_t p, auto load) {
     Vec<T> bv[kCols];
 #pragma GCC unroll 4
-    for (int j = 0; j < kCols; ++j) bv[j] = load_n(b + j * x.b_col + p, n);
+    for (int j = 0; j < kCols; ++j) bv[j] = load(b + j * x.b_col + p);
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i) {
-      const Vec<T> av = load_n(a + i * x.a_row + p, n);
+      const Vec<T> av = load(a + i * x.a_row + p);
 #pragma GCC unroll 4
       for (int j = 0; j < kCols; ++j) sum[i][j] = fma(av, bv[j], sum[i][j]);
     }
+  };
+  // Sums of kDotChain steps add up in memory: one long chain would err several times as much.
+  Vec<T> joined[kRows][kCols];
+  int64_t p = 0;
+  for (; x.k - p > kDotChain * kLanes;) {
+    for (const int64_t end = p + kDotChain * kLanes; p < end; p += kLanes)
+      step(p, [](const T* from) { return Vec<T>::load(from); });
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; ++j) {
+        joined[i][j] = p == kDotChain * kLanes ? sum[i][j] : joined[i][j] + sum[i][j];
+        sum[i][j] = Vec<T>(T(0));
+      }
   }
+  const bool join = p > 0;
+  for (; p + kLanes <= x.k; p += kLanes) step(p, [](const T* from) { return Vec<T>::load(from); });
+  if (p < x.k) step(p, [&](const T* from) { return Vec<T>::load_partial(from, x.k - p); });
+  if (join) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; ++j) sum[i][j] = joined[i][j] + sum[i][j];
+  }
+  T totals[kRows * kCols];
+  add_lanes(sum, totals);
 #pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; ++j) {
       T* out = x.c + (row + i) * x.c_row + (col + j) * x.c_col;
-      T value = reduce_add(sum[i][j]);
+      T value = totals[i * kCols + j];
       if (x.accumulate) value += *out;
       if (x.bias != nullptr) value += x.bias[(row + i) * x.bias_row + (col + j) * x.bias_col];
       *out = value;
