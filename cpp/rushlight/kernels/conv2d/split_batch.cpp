@@ -23,7 +23,8 @@ constexpr int64_t kRingRows = 24;
 constexpr int64_t kCachedWeights = 900 * 1024;  // bytes of packed weights that stay in the L2 cache
 constexpr int64_t kSlab = int64_t{16} << 20;    // bytes of split sources of several units
 constexpr int64_t kTasks = 8;                   // wanted at least
-constexpr int64_t kRunPixels = 36;              // of rows that are multiplied together
+constexpr int64_t kNarrow = 14;                 // shorter rows are multiplied together,
+constexpr int64_t kRunPixels = 64;              // so many pixels
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -115,7 +116,9 @@ class SplitBatch {
     const int64_t size = first_.src_h * row_;
     const int64_t slab = std::clamp<int64_t>(kSlab / (2 * size), 1, units_);
     Scratch<uint16_t> sources(slab * size);
-    const int64_t output_parts = ceil_div(blocks_, std::max<int64_t>(1, kCachedWeights / block_bytes_));
+    const int64_t output_parts =
+        first_.out_w < kNarrow ? std::max(ceil_div(blocks_, 4), std::min(blocks_, ceil_div(kTasks, units_)))
+                               : ceil_div(blocks_, std::max<int64_t>(1, kCachedWeights / block_bytes_));
     for (int64_t first = 0; first < units_; first += slab) {
       const int64_t units = std::min(slab, units_ - first);
       parallel_for(units * first_.src_h, 1, [&](int64_t begin, int64_t end) {
@@ -143,7 +146,9 @@ class SplitBatch {
       const ConvJob<T>& job = jobs_[index];
       for (int64_t start = row, stop; start < std::min(end, job.out_h); start = stop) {
         for (stop = start + 1; stop < std::min(end, job.out_h); ++stop)
-          if ((stop + 1 - start) * job.out_w > kRunPixels || !same_taps(job, start, stop)) break;
+          if (job.out_w >= kNarrow || (stop + 1 - start) * job.out_w > kRunPixels ||
+              !same_taps(job, start, stop))
+            break;
         multiply(index, unit, start, stop, source, outputs);
       }
     }

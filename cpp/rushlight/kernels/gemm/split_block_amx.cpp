@@ -166,6 +166,9 @@ inline void multiply_chain(const Chain& x, Drain<T>& drain) {
   if constexpr (kTwo) _tile_stored(3, &sums[16][16], 128);
 }
 
+// Weights of a chain that stay in the L2 cache beside the sources.
+constexpr int64_t kCached = 768 * 1024;
+
 template <int kParts, class T>
 void split_block(const SplitBlock<T>& x) {
   configure_tiles();
@@ -173,18 +176,23 @@ void split_block(const SplitBlock<T>& x) {
   const int64_t longest = x.totals == nullptr ? x.steps : kSplitChain;
   for (int64_t s = 0; s == 0 || s < x.steps; s += longest) {
     const int64_t steps = x.steps - s < longest ? x.steps - s : longest;
-    for (int64_t j = 0; j < x.n; j += 32) {
+    const auto multiply_one = [&](int64_t i, int64_t j) {
+      const uint16_t* const* tiles = x.a_tiles + i / 16;
+      const bool two = x.m - i > 16;
       const uint16_t* b = x.b + j / 32 * x.b_panel + s * kParts * kSplitPart;
-      for (int64_t i = 0; i < x.m; i += 32) {
-        const uint16_t* const* tiles = x.a_tiles + i / 16;
-        const bool two = x.m - i > 16;
-        const Chain chain{{tiles[0], two ? tiles[1] : nullptr}, x.a_row, x.a_part, x.a_step + s, b, steps};
-        if (two)
-          multiply_chain<kParts, true>(chain, drain);
-        else
-          multiply_chain<kParts, false>(chain, drain);
-        drain.start(x, i, j, s == 0, s + steps == x.steps);
-      }
+      const Chain chain{{tiles[0], two ? tiles[1] : nullptr}, x.a_row, x.a_part, x.a_step + s, b, steps};
+      if (two)
+        multiply_chain<kParts, true>(chain, drain);
+      else
+        multiply_chain<kParts, false>(chain, drain);
+      drain.start(x, i, j, s == 0, s + steps == x.steps);
+    };
+    if (x.n / 32 * steps * kParts * kSplitPart * 2 <= kCached) {
+      for (int64_t i = 0; i < x.m; i += 32)
+        for (int64_t j = 0; j < x.n; j += 32) multiply_one(i, j);
+    } else {
+      for (int64_t j = 0; j < x.n; j += 32)
+        for (int64_t i = 0; i < x.m; i += 32) multiply_one(i, j);
     }
   }
   drain.rest();
