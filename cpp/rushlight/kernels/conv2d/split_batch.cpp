@@ -4,11 +4,13 @@
 // empty, taps only move addresses, and rows of taps outside the source are left out.
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/weights.h"
+#include "rushlight/kernels/conv2d/windows.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
@@ -34,17 +36,18 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 template <class T>
 class SplitBatch {
  public:
-  explicit SplitBatch(const std::vector<ConvJob<T>>& jobs)
+  // `windows`: what the only job reads, or null.
+  SplitBatch(const std::vector<ConvJob<T>>& jobs, const Windows<T>* windows)
       : jobs_(jobs),
         first_(jobs[0]),
         split_(split_kernel<T>()),
+        windows_(windows),
         weights_(SplitWeights::of(jobs, weights_kernel(split_), 1)),
-        channel_steps_(split_steps(first_.channels)),
         blocks_(ceil_div(first_.outputs, kSplitLanes)),
         units_(first_.groups * (first_.images / kImages)),
         safe_(weights_->safe()) {
     measure();
-    pixel_ = channel_steps_ * split_.tile_step();
+    pixel_ = split_steps(first_.channels) * split_.tile_step();
     row_ = cols_ * pixel_;
     for (size_t job = 0; job < jobs_.size(); ++job) block_bytes_ += 2 * weights_->panel_size(job);
   }
@@ -164,9 +167,17 @@ class SplitBatch {
   }
 
   void pack_row(int64_t unit, int64_t row, Source to) {
-    const ImageView<const T>& src = first_.src;
     const int64_t batch = unit / first_.groups, group = unit % first_.groups;
-    const T* start = src.data + batch * kImages * src.image + row * src.row + group * first_.channels;
+    ImageView<const T> src = first_.src;
+    src.data += batch * kImages * src.image + row * src.row + group * first_.channels * src.channel;
+    // Channels side by side, if they are not.
+    const bool copy = windows_ != nullptr || src.channel != 1;
+    const int64_t size = windows_ != nullptr ? windows_->row_size() : first_.src_w * first_.channels;
+    Scratch<T> pixels(copy ? kImages * size : 0);
+    if (copy) {
+      for (int64_t i = 0; i < kImages; ++i) copy_channels(src.data + i * src.image, size, &pixels[i * size]);
+      src = {pixels.data(), size, 0, windows_ != nullptr ? src.col : first_.channels, 1};
+    }
     uint16_t* dst = to.data + row % to.slots * row_;
     const T* pointers[kImages];
     bool safe = true;
@@ -174,10 +185,30 @@ class SplitBatch {
       const int64_t from = col + first_col_;
       const bool inside = from >= 0 && from < first_.src_w;
       for (int64_t i = 0; i < kImages; ++i)
-        pointers[i] = inside ? start + i * src.image + from * src.col : nullptr;
+        pointers[i] = inside ? src.data + i * src.image + from * src.col : nullptr;
       safe = split_.tile({pointers, first_.channels, dst, 0}) && safe;
     }
     if (!safe) safe_.store(false, std::memory_order_relaxed);
+  }
+
+  // A row of an image, channels side by side, with the zeros around it that windows reach.
+  void copy_channels(const T* data, int64_t size, T* dst) const {
+    ImageView<const T> src = first_.src;
+    int64_t channels = first_.channels, count = first_.src_w;
+    if (windows_ != nullptr) {
+      src = windows_->source(), channels = windows_->channels();
+      const int64_t cols = size / channels, first = windows_->first_col();
+      const int64_t begin = std::clamp<int64_t>(-first, 0, cols);
+      count = std::clamp<int64_t>(windows_->columns() - first, begin, cols) - begin;
+      std::fill_n(dst, begin * channels, T(0));
+      std::fill(dst + (begin + count) * channels, dst + size, T(0));
+      data += (begin + first) * src.col, dst += begin * channels;
+    }
+    if constexpr (std::is_same_v<T, float>)
+      if (src.col == 1)
+        return select_gemm<float>(Isa::Avx512).pack({channels, channels, count, data, src.channel, 1, dst});
+    for (int64_t col = 0; col < count; ++col)
+      for (int64_t c = 0; c < channels; ++c) dst[col * channels + c] = data[col * src.col + c * src.channel];
   }
 
   // Rows [row, end) of results of a job, which have the same taps.
@@ -217,8 +248,9 @@ class SplitBatch {
   const std::vector<ConvJob<T>>& jobs_;
   const ConvJob<T>& first_;  // for what they share
   const SplitKernel<T>& split_;
+  const Windows<T>* const windows_;
   const std::shared_ptr<const SplitWeights> weights_;
-  const int64_t channel_steps_, blocks_, units_;
+  const int64_t blocks_, units_;
   int64_t block_bytes_ = 0;  // of packed weights, in all jobs
   int64_t rows_ = 0, first_row_ = 0, tap_rows_ = 1, first_col_ = 0, cols_ = 1;
   int64_t pixel_ = 0, row_ = 0;  // numbers
@@ -232,14 +264,17 @@ bool split_batch_fits(const std::vector<ConvJob<T>>& jobs) {
   const ConvJob<T>& job = jobs[0];
   int64_t taps = 0;
   for (const ConvJob<T>& other : jobs) taps += static_cast<int64_t>(other.taps.size());
-  return job.images > 0 && job.images % kImages == 0 && job.src.channel == 1 && job.channels >= 16 &&
-         job.outputs >= 16 && taps >= kLeastTaps &&
-         taps * job.outputs >= kLeastReuse * job.step_h * job.step_w;
+  return job.images > 0 && job.images % kImages == 0 &&
+         (job.channels >= 16 || (jobs.size() == 1 && Windows<T>::fit(job))) && job.outputs >= 16 &&
+         taps >= kLeastTaps && taps * job.outputs >= kLeastReuse * job.step_h * job.step_w;
 }
 
 template <class T>
 bool run_split_batch(const std::vector<ConvJob<T>>& jobs) {
-  return SplitBatch<T>(jobs).run();
+  if (!Windows<T>::fit(jobs[0])) return SplitBatch<T>(jobs, nullptr).run();
+  const Windows<T> windows(jobs[0]);
+  const std::vector<ConvJob<T>> job{windows.job()};
+  return SplitBatch<T>(job, &windows).run();
 }
 
 template bool split_batch_fits<float>(const std::vector<ConvJob<float>>&);
