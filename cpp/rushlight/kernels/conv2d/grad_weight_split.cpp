@@ -30,7 +30,7 @@ constexpr int64_t kTasks = 8;                 // wanted at least: rows are cut i
 constexpr int64_t kTaskChannels = 64;         // of a task: what it keeps of them in its L2 cache is
 constexpr int64_t kRingBytes = 640 << 10;     // so much of the source, about,
 constexpr int64_t kOutputBytes = 1500 << 10;  // and of packed outputs and sums
-constexpr int64_t kDirectChannels = 16;       // pixels of fewer are put next to each other first
+constexpr int64_t kFewChannels = 16;          // pixels of fewer are not worth a look each
 constexpr int64_t kLeastReuse = 12;           // products per number packed from which tiles pay,
 constexpr int64_t kLeastPositions = 128;      // and positions
 
@@ -105,6 +105,10 @@ struct LaneRows {
   }
 };
 
+// How the source is read: pixels that follow each other as one run of numbers, pixel by pixel, the pixels of
+// a channel, or a copy of the first kind.
+enum class Way { Dense, Pixels, Planes, Copy };
+
 // Of one group, the channels of a pixel of the gradient being contiguous.
 template <class T>
 class SplitGradWeight {
@@ -116,9 +120,13 @@ class SplitGradWeight {
         grad_(grad),
         vertical_(p.out_h(), p.in_h, p.pad_h, p.kernel_h, p.stride_h, p.dilation_h),
         horizontal_(p.out_w(), p.in_w, p.pad_w, p.kernel_w, p.stride_w, p.dilation_w),
-        direct_(src.channel == 1 && p.in_channels >= kDirectChannels),
         merged_(horizontal_.dilation == 1 ? p.kernel_w : 1),
         channels_(std::min(p.in_channels, kTaskChannels)) {
+    const int64_t pixel = src.col * horizontal_.step;
+    way_ = src.channel == 1 && pixel == p.in_channels && p.in_channels == channels_ ? Way::Dense
+           : src.channel == 1 && p.in_channels >= kFewChannels                      ? Way::Pixels
+           : pixel == 1                                                             ? Way::Planes
+                                                                                    : Way::Copy;
     cut_bands();
     ring_rows_ = vertical_.reach + 1;
     const int64_t column = horizontal_.stride * ring_rows_ * channels_ * kernel_.parts * kLanes * 2;
@@ -225,7 +233,7 @@ class SplitGradWeight {
     const int64_t part = ring_rows_ * slot_;
     Scratch<uint16_t> ring(kernel_.parts * part);
     Scratch<uint16_t> panels(range.panels * cols_ * kernel_.parts * 2 * kLaneTile);
-    Scratch<T> pixels(direct_ ? 0 : kLanes * cols_seen_ * channels_);
+    Scratch<T> pixels(way_ == Way::Copy ? kLanes * cols_seen_ * channels_ : 0);
     int64_t steps[kChain];
     for (int64_t s = 0; s < cols_; ++s) steps[s] = s * horizontal_.stride * range.channels * kLanes;
     int64_t ready = 0;  // rows of the source below this one are in the ring
@@ -258,14 +266,15 @@ class SplitGradWeight {
   void turn_row(const Range& range, LaneRows<T> rows, T* pixels, uint16_t* slot) const {
     const int64_t part = ring_rows_ * slot_, channels = range.channels;
     rows.view.data += range.channel * rows.view.channel;
-    if (direct_) {
+    if (way_ == Way::Pixels || way_ == Way::Dense) {
       rows.runs(cols_seen_, [&](const T* const* pointers, int64_t x, int64_t n) {
-        kernel_.turn({pointers, n, rows.step * rows.view.col, channels, slot + x * channels * kLanes,
-                      channels * kLanes, kLanes, part});
+        const int64_t positions = way_ == Way::Dense ? 1 : n;
+        kernel_.turn({pointers, positions, rows.step * rows.view.col, n / positions * channels,
+                      slot + x * channels * kLanes, channels * kLanes, kLanes, part});
       });
       return;
     }
-    if (rows.view.col * rows.step == 1) {  // the pixels of a channel follow each other
+    if (way_ == Way::Planes) {
       for (int64_t c = 0; c < channels; ++c, rows.view.data += rows.view.channel)
         rows.runs(cols_seen_, [&](const T* const* pointers, int64_t x, int64_t n) {
           kernel_.turn({pointers, 1, 0, n, slot + (x * channels + c) * kLanes, 0, channels * kLanes, part});
@@ -317,7 +326,7 @@ class SplitGradWeight {
   const LaneKernel<T>& kernel_;
   const ImageView<const T> src_, grad_;
   Axis vertical_, horizontal_;
-  const bool direct_;                                // pixels are read where they lie
+  Way way_;
   const int64_t merged_;                             // taps of a kernel row that are one run of channels
   const int64_t channels_;                           // of a task
   int64_t groups_;                                   // of bands
