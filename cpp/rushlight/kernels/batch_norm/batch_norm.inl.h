@@ -7,8 +7,9 @@
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 namespace {
 
-// Rows or vectors whose sum stays in T before it goes into a double.
-constexpr int64_t kShortSum = 16;
+// Rows or vectors whose sum stays in T before it goes into a double. The error of a sum is an error of the
+// whole channel's gradient, and adds up in the weights of the convolution before it: with 16 twice as large.
+constexpr int64_t kShortSum = 4;
 
 // What a loop needs of its channels, in registers: of the vector of channels at c, or of one channel.
 template <class T>
