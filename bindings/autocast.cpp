@@ -1,6 +1,7 @@
 #include "autocast.h"
 
 #include "bind.h"
+#include "rushlight/ops/matmul.h"
 
 namespace rushlight::bindings {
 
@@ -16,6 +17,8 @@ void bind_autocast(py::module_& m) {
   m.def(
       "_set_autocast_state", [](bool enabled, DType dtype) { autocast_state() = {enabled, dtype}; },
       py::arg("enabled"), py::arg("dtype"), "Sets both for this thread.");
+  m.def("_has_bfloat16_units", &ops::has_bfloat16_units,
+        "Whether products in bfloat16 are computed as such, at the level in use.");
   m.def(
       "_autocast",
       [](const Tensor& tensor, bool lower) {

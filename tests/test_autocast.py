@@ -12,6 +12,8 @@ import pytest
 
 import rushlight as torch
 import rushlight.nn.functional as F
+from rushlight import _core
+from rushlight.amp import autocast_mode
 
 Make = Callable[[Any], Any]
 LOWER: dict[str, Make] = {
@@ -180,6 +182,23 @@ def test_what_cannot_be_done_is_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         torch.autocast("cuda", enabled=False)
+
+
+def test_missing_units_are_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_core, "_has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(autocast_mode, "_noticed", False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.autocast("cpu", enabled=False)
+        torch.autocast("cpu", dtype=torch.float16)
+    with pytest.warns(UserWarning, match="no bfloat16 units .* computed in float32") as said:
+        block = torch.autocast("cpu")
+    assert [warning.filename for warning in said] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.autocast("cpu", dtype=torch.bfloat16)
+    with block:
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
 
 
 def test_training_reaches_what_float32_reaches() -> None:

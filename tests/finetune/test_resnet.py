@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
+import rushlight
 from rushlight.finetune import finetune
 
 
@@ -29,6 +30,8 @@ def test_pytorch_reads_the_checkpoint(options):
 
 
 @pytest.mark.slow
-def test_digits_reach_97_percent(tmp_path):
+@pytest.mark.parametrize("lowered", [False, True], ids=["float32", "bfloat16"])
+def test_digits_reach_97_percent(tmp_path, lowered):
     pytest.importorskip("sklearn")
-    assert finetune(out=tmp_path, quiet=True).accuracy >= 0.97
+    with rushlight.autocast("cpu", dtype=rushlight.bfloat16, enabled=lowered):
+        assert finetune(out=tmp_path, quiet=True).accuracy >= 0.97

@@ -321,6 +321,7 @@ Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scales s
 void set_float32_matmul_precision(MatmulPrecision precision) {
   kernels::set_split_parts(3 - static_cast<int>(precision));
 }
+bool has_bfloat16_units() { return kernels::has_bfloat16(); }
 MatmulPrecision get_float32_matmul_precision() {
   return static_cast<MatmulPrecision>(3 - kernels::split_parts());
 }

@@ -29,5 +29,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
 enum class MatmulPrecision { Highest, High, Medium };
 void set_float32_matmul_precision(MatmulPrecision precision);
 MatmulPrecision get_float32_matmul_precision();
+// Whether products of bfloat16 operands are computed as such; elsewhere they are computed in float32.
+bool has_bfloat16_units();
 
 }  // namespace rushlight::ops

@@ -9,6 +9,20 @@ from types import TracebackType
 from .. import _core
 
 _SUPPORTED = (_core.bfloat16, _core.float16)
+_noticed = False
+
+
+def _notice_missing_units() -> None:
+    """Says once that bfloat16 brings no speed on this CPU."""
+    global _noticed
+    if _noticed or _core._has_bfloat16_units():
+        return
+    _noticed = True
+    warnings.warn(
+        "autocast: this CPU has no bfloat16 units (AMX), or RUSHLIGHT_ISA leaves them out: products of "
+        "bfloat16 tensors are computed in float32. Results are right, but plain float32 is faster here.",
+        stacklevel=3,
+    )
 
 
 def _is_cpu(device_type: str) -> bool:
@@ -54,7 +68,9 @@ class autocast(ContextDecorator):
         device_type: "cpu"; other devices are passed over with a warning.
         dtype: bfloat16 (the default) or float16; others switch autocast off with a warning.
         enabled: False switches it off inside another block.
-        cache_enabled: accepted as PyTorch does; parameters are converted at each use.
+        cache_enabled: accepted as PyTorch does; convolutions round their weights while they read them.
+
+    On a CPU without bfloat16 units, products are computed in float32; a warning says so once.
 
     Raises:
         ValueError: device_type is no string.
@@ -83,6 +99,8 @@ class autocast(ContextDecorator):
                 stacklevel=2,
             )
             enabled = False
+        if enabled and self.fast_dtype == _core.bfloat16:
+            _notice_missing_units()
         self._enabled = enabled
         self._before: list[tuple[bool, _core.dtype]] = []  # one entry can be inside another
 

@@ -32,7 +32,6 @@ constexpr int64_t kRingBytes = 640 << 10;     // so much of the source, about,
 constexpr int64_t kOutputBytes = 1500 << 10;  // and of packed outputs and sums
 constexpr int64_t kFewChannels = 16;          // pixels of fewer are not worth a look each
 constexpr int64_t kLeastReuse = 12;           // products per number packed from which tiles pay,
-constexpr int64_t kLeastPositions = 128;      // and positions
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -339,11 +338,11 @@ class SplitGradWeight {
 
 }  // namespace
 
-bool split_grad_weight_fits(const Conv2dParams& p) {
+bool split_grad_weight_fits(const Conv2dParams& p, int64_t least_pixels) {
   const int64_t channels = (p.dilation_w == 1 ? p.kernel_w : 1) * p.in_channels;
   const int64_t reuse = p.taps() * p.in_channels * p.out_channels / (p.in_channels + p.out_channels);
   return p.groups == 1 && channels >= 16 && p.out_channels >= 16 && reuse >= kLeastReuse &&
-         p.images * p.out_h() * p.out_w() >= kLeastPositions;
+         p.images * p.out_h() * p.out_w() >= least_pixels;
 }
 
 template <class T>
