@@ -19,9 +19,10 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kTasks = 16;  // wanted at least: output rows are cut into pieces with sums of their own
-constexpr int64_t kFinishRows = 64;    // rows of sums turned around together
-constexpr int64_t kSplitPixels = 128;  // from which tiles beat FMA,
-constexpr int64_t kBf16Pixels = 32;    // and where one product is enough
+constexpr int64_t kFinishRows = 64;  // rows of sums turned around together
+// Pixels, and products per packed number, from which tiles beat FMA, and where one product is enough.
+constexpr int64_t kSplitPixels = 128, kSplitReuse = 40;
+constexpr int64_t kBf16Pixels = 32, kBf16Reuse = 12;
 constexpr int64_t kChainPixels = 224;  // pixels summed in registers before they join the sum in memory
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -152,7 +153,7 @@ void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T
   trace::note_kernel(sum.kernel.name);
   if constexpr (std::is_same_v<T, float>)
     if (sum.kernel.split) {
-      if (!split_grad_weight_fits(p, kSplitPixels))
+      if (!split_grad_weight_fits(p, kSplitPixels, kSplitReuse))
         trace::note_refused("tiles: too few channels or pixels");
       else if (split_grad_weight(p, src, grad_dst, grad_weight))
         return;
@@ -185,7 +186,9 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
     std::fill_n(grad_weight, p.out_channels * p.group_in() * p.taps(), T(0));
     return;
   }
-  if (skinny(p, kSkinnyGradWeight)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
+  const bool tiles = p.images > 1 && select_gemm<T>(active_isa()).split &&
+                     split_grad_weight_fits(p, kSplitPixels, kSplitReuse);
+  if (!tiles && skinny(p, kSkinnyGradWeight)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
   if (is_depthwise(p)) return depthwise_grad_weight(p, src, grad_dst, grad_weight);
@@ -197,7 +200,7 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
 
 bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> src,
                              ImageView<const uint16_t> grad_dst, float* grad_weight) {
-  if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p, kBf16Pixels)) return false;
+  if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p, kBf16Pixels, kBf16Reuse)) return false;
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   trace::note_kernel("conv2d_grad_weight_bf16_amx");
   const FlushDenormals flush;

@@ -31,7 +31,6 @@ constexpr int64_t kTaskChannels = 64;         // of a task: what it keeps of the
 constexpr int64_t kRingBytes = 640 << 10;     // so much of the source, about,
 constexpr int64_t kOutputBytes = 1500 << 10;  // and of packed outputs and sums
 constexpr int64_t kFewChannels = 16;          // pixels of fewer are not worth a look each
-constexpr int64_t kLeastReuse = 12;           // products per number packed from which tiles pay,
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -338,10 +337,12 @@ class SplitGradWeight {
 
 }  // namespace
 
-bool split_grad_weight_fits(const Conv2dParams& p, int64_t least_pixels) {
+bool split_grad_weight_fits(const Conv2dParams& p, int64_t least_pixels, int64_t least_reuse) {
   const int64_t channels = (p.dilation_w == 1 ? p.kernel_w : 1) * p.in_channels;
-  const int64_t reuse = p.taps() * p.in_channels * p.out_channels / (p.in_channels + p.out_channels);
-  return p.groups == 1 && channels >= 16 && p.out_channels >= 16 && reuse >= kLeastReuse &&
+  const int64_t columns = ceil_div(p.out_channels, kPanelColumns) * kPanelColumns;
+  const int64_t reuse =
+      p.taps() * p.in_channels * p.out_channels / (p.in_channels + p.out_channels) * p.out_channels / columns;
+  return p.groups == 1 && channels >= 16 && p.out_channels >= 16 && reuse >= least_reuse &&
          p.images * p.out_h() * p.out_w() >= least_pixels;
 }
 
