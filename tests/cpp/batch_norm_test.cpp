@@ -103,6 +103,28 @@ TEST(BatchNorm, FusedStepsGiveTheBitsOfSingleOnes) {
   }
 }
 
+// Large results go past the caches.
+TEST(BatchNorm, LargeResultsHaveTheBitsOfSmallOnes) {
+  const int64_t channels = 64, rows = 33000, n = rows * channels, part = 1000;
+  const auto src = normal(n), residual = normal(n, 0.0f, 7);
+  const auto center = normal(channels, 0.1f, 1), scale = normal(channels, 0.0f, 2);
+  const auto shift = normal(channels, 0.0f, 3);
+  everywhere([&] {
+    for (const float* const added : {static_cast<const float*>(nullptr), residual.data()}) {
+      std::vector<float> whole(src.size()), pieces(src.size());
+      const auto apply = [&](int64_t first, int64_t count, float* dst) {
+        const BatchNormShape shape{DType::Float32, 1, channels, count, true};
+        const int64_t at = first * channels;
+        batch_norm_apply(shape, src.data() + at, center.data(), scale.data(), shift.data(),
+                         added != nullptr ? added + at : nullptr, true, dst + at);
+      };
+      apply(0, rows, whole.data());
+      for (int64_t r = 0; r < rows; r += part) apply(r, part, pieces.data());
+      ASSERT_EQ(std::memcmp(whole.data(), pieces.data(), whole.size() * sizeof(float)), 0);
+    }
+  });
+}
+
 // Behind a sum, the ReLU's result is the gate; what passes it is kept.
 TEST(BatchNorm, MaskedSumsGiveTheBitsOfSingleSteps) {
   for (const int64_t channels : {1, 3, 16, 70, 130}) {

@@ -10,8 +10,9 @@
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32768;        // elements of a piece of work
-constexpr int64_t kChannelBlock = 2048;  // more channels than this need memory of the heap
+constexpr int64_t kGrain = 32768;          // elements of a piece of work
+constexpr int64_t kStreamBytes = 8 << 20;  // a result as large leaves the caches before it is read again
+constexpr int64_t kChannelBlock = 2048;    // more channels than this need memory of the heap
 
 template <class T>
 const BatchNormTable<T>& table();
@@ -176,11 +177,13 @@ void batch_norm_apply(const BatchNormShape& shape, const void* src, const void* 
     const T* from = static_cast<const T*>(src);
     const T* added = static_cast<const T*>(residual);
     T* to = static_cast<T*>(dst);
+    const bool stream =
+        shape.batch * shape.channels * shape.spatial * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
     const auto added_at = [=](int64_t at) { return added != nullptr ? added + at : nullptr; };
     for_each_piece(
         shape,
         [&](int64_t at, int64_t rows) {
-          loops.apply_rows(k, from + at, added_at(at), relu, to + at, rows, shape.channels);
+          loops.apply_rows(k, from + at, added_at(at), relu, to + at, rows, shape.channels, stream);
         },
         [&](int64_t at, int64_t c) {
           loops.apply_plane(k, c, from + at, added_at(at), relu, to + at, shape.spatial);

@@ -56,15 +56,39 @@ void with_flags(bool residual, bool relu, F f) {
   return relu ? f(No{}, Yes{}) : f(No{}, No{});
 }
 
+// Whole vectors of channels, written past the caches, and what is read fetched ahead of time.
+template <bool kResidual, bool kRelu, class T>
+void apply_rows_streaming(const BatchNormCoefficients<T>& k, const T* src, const T* residual, T* dst,
+                          int64_t rows, int64_t channels) {
+  using V = Vec<T>;
+  constexpr int64_t kAhead = 1024 / sizeof(T);
+  for (int64_t at = 0; at < rows * channels; at += channels)
+    for (int64_t c = 0; c < channels; c += V::kLanes) {
+      __builtin_prefetch(src + at + c + kAhead, 0, 2);
+      if constexpr (kResidual) __builtin_prefetch(residual + at + c + kAhead, 0, 2);
+      V y = Lanes<T>::of_row(k.center, k.scale, k.shift, c, V::kLanes)(V::load(src + at + c));
+      if constexpr (kResidual) y = y + V::load(residual + at + c);
+      if constexpr (kRelu) y = max(V(T(0)), y);
+      store_stream(dst + at + c, y);
+    }
+  stream_end();
+}
+
 template <class T>
 void apply_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* residual, bool relu, T* dst,
-                int64_t rows, int64_t channels) {
+                int64_t rows, int64_t channels, bool stream) {
   with_flags(residual != nullptr, relu, [&](auto with_residual, auto with_relu) {
+    constexpr bool kResidual = decltype(with_residual)::value, kRelu = decltype(with_relu)::value;
+    if constexpr (std::is_same_v<T, Wide<T>>) {
+      constexpr uintptr_t kBytes = sizeof(Vec<T>);
+      if (stream && channels % Vec<T>::kLanes == 0 && reinterpret_cast<uintptr_t>(dst) % kBytes == 0)
+        return apply_rows_streaming<kResidual, kRelu>(k, src, residual, dst, rows, channels);
+    }
     for (int64_t at = 0; at < rows * channels; at += channels)
       for (int64_t c = 0; c < channels; c += Vec<Wide<T>>::kLanes)
-        apply_step<decltype(with_residual)::value, decltype(with_relu)::value>(
-            Lanes<Wide<T>>::of_row(k.center, k.scale, k.shift, c, channels - c), src + at + c,
-            decltype(with_residual)::value ? residual + at + c : nullptr, dst + at + c, channels - c);
+        apply_step<kResidual, kRelu>(Lanes<Wide<T>>::of_row(k.center, k.scale, k.shift, c, channels - c),
+                                     src + at + c, kResidual ? residual + at + c : nullptr, dst + at + c,
+                                     channels - c);
   });
 }
 

@@ -34,9 +34,9 @@ struct BatchNormTerms {
 // T: of the elements in memory; uint16_t stands for bfloat16.
 template <class T>
 struct BatchNormTable {
-  // `residual` is null or laid out like src.
+  // `residual` is null or laid out like src. `stream`: dst will leave the caches before it is read.
   void (*apply_rows)(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* residual, bool relu,
-                     T* dst, int64_t rows, int64_t channels);
+                     T* dst, int64_t rows, int64_t channels, bool stream);
   void (*apply_plane)(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src,
                       const T* residual, bool relu, T* dst, int64_t n);
   void (*backward_rows)(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst,

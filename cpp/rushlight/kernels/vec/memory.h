@@ -25,6 +25,24 @@ inline void store_narrow(T* p, Vec<Wide<T>> v, int64_t n) {
     store_n(p, v, n);
 }
 
+// Stores past the caches, for results that leave them before they are read: the line is not read first. p is
+// aligned to a vector; stream_end() before another thread reads.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+inline void store_stream(float* p, Vec<float> v) { _mm512_stream_ps(p, v.r); }
+inline void store_stream(double* p, Vec<double> v) { _mm512_stream_pd(p, v.r); }
+inline void stream_end() { _mm_sfence(); }
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+inline void store_stream(float* p, Vec<float> v) { _mm256_stream_ps(p, v.r); }
+inline void store_stream(double* p, Vec<double> v) { _mm256_stream_pd(p, v.r); }
+inline void stream_end() { _mm_sfence(); }
+#else
+template <class T>
+inline void store_stream(T* p, Vec<T> v) {
+  v.store(p);
+}
+inline void stream_end() {}
+#endif
+
 // Unsigned bytes as floats, up to n of them; missing lanes are zero.
 inline Vec<float> load_u8(const uint8_t* p, int64_t n = Vec<float>::kLanes) {
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
