@@ -177,3 +177,35 @@ def test_the_variance_around_an_infinity_is_nan(values: list[float], dtype: str)
     tensor = torch.tensor(values, dtype=getattr(torch, dtype))
     assert math.isnan(tensor.var().item())
     assert math.isnan(tensor[:, None].std(0).item())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_logsumexp_of_long_rows(dtype: Any) -> None:
+    """Rows longer than a piece of work; infinities and NaN in one piece decide the whole row."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(5, 150_000)) * 3
+    rows[0] -= 500.0
+    rows[1, 70_000] = np.inf
+    rows[2, :] = -np.inf
+    rows[3, 140_000] = np.nan
+    rows[4, :70_000] = -np.inf
+    x = torch.from_numpy(rows).to(dtype)
+    top = np.array([np.max(rows[0]), 0, 0, 0, np.max(rows[4])])
+    with np.errstate(all="ignore"):
+        expected = np.log(np.exp(rows - top[:, None]).sum(1)) + top
+    tolerance = 1e-6 if dtype == torch.float32 else 1e-12
+    np.testing.assert_allclose(x.logsumexp(1).numpy(), expected, rtol=tolerance)
+    np.testing.assert_allclose(x.view(5, 300, 500).logsumexp((1, 2)).numpy(), expected, rtol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 15), (17, 16), (300, 65), (2, 5000), (700, 300)])
+def test_sums_of_half_precision(dtype: Any, shape: tuple[int, int]) -> None:
+    """Summed in float32 or better, rounded once."""
+    x = torch.from_numpy(np.random.default_rng(4).normal(size=shape) + 0.25).to(dtype)
+    exact = x.to(torch.float64)
+    for dims in (0, 1, (0, 1)):
+        for values, reference in ((x, exact), (x[:, ::2], exact[:, ::2]), (x.t(), exact.t())):
+            error = (values.sum(dims).to(torch.float64) - reference.sum(dims)).abs()
+            step = 2.0**-8 if dtype == torch.bfloat16 else 2.0**-11
+            assert bool((error <= step * reference.sum(dims).abs() + 1e-4).all())

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "rushlight/autograd/record.h"
+#include "rushlight/kernels/softmax/softmax.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/comparison.h"
 #include "rushlight/ops/copy.h"
@@ -162,6 +163,18 @@ Tensor max(const Tensor& input) { return extreme(ReduceOp::Max, "max", "MaxBackw
 Tensor min(const Tensor& input) { return extreme(ReduceOp::Min, "min", "MinBackward1", input, {}, false); }
 
 // log sum exp(x - m) + m with m the maximum, so that nothing overflows; infinite maxima are not subtracted.
+// Whether the reduction runs over the trailing dimensions of a tensor in row-major order.
+static bool is_rows(const Tensor& values, const ReducePlan& plan) {
+  if (values.dtype() != DType::Float32 && values.dtype() != DType::Float64) return false;
+  if (!is_contiguous(values.sizes(), values.strides())) return false;
+  bool trailing = true;
+  for (size_t d = plan.reduced.size(); d-- > 0;) {
+    if (plan.reduced[d] && !trailing) return false;
+    trailing = trailing && plan.reduced[d];
+  }
+  return true;
+}
+
 Tensor logsumexp(const Tensor& input, const Dims& dims, bool keepdim) {
   const Tensor values = is_floating(input.dtype()) ? input : to(input, default_dtype());
   const ReducePlan plan(values, dims, keepdim);
@@ -170,6 +183,11 @@ Tensor logsumexp(const Tensor& input, const Dims& dims, bool keepdim) {
     const autograd::GradModeGuard no_grad(false);
     if (values.numel() == 0) {
       out = log(sum(exp(values), dims, keepdim));
+    } else if (is_rows(values, plan)) {
+      out = Tensor::empty(plan.sizes, values.dtype());
+      const Tensor plain = contiguous(values);
+      kernels::logsumexp_rows(values.dtype(), values.numel() / plan.count, plan.count, plain.raw_data(),
+                              out.raw_data());
     } else {
       Tensor top = amax(values, dims, true);
       top = masked_fill(top, eq(abs(top), number_tensor(std::numeric_limits<double>::infinity())),

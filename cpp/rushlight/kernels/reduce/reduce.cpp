@@ -22,6 +22,14 @@ const ReduceTable<double>& reduce_table() {
 
 namespace {
 
+const HalfSums& half_sums(DType dtype) {
+  const bool brain = dtype == DType::BFloat16;
+  return *PerIsa<const HalfSums*>{brain ? &generic::kBf16Sums : &generic::kF16Sums,
+                                  RUSHLIGHT_AVX2(brain ? &avx2::kBf16Sums : &avx2::kF16Sums),
+                                  RUSHLIGHT_AVX512(brain ? &avx512::kBf16Sums : &avx512::kF16Sums)}
+              .at(active_isa());
+}
+
 template <class T>
 struct FloatSum : PlainReduction<FloatSum<T>, T, LongSum> {
   using C = ComputeType<T>;
@@ -29,6 +37,7 @@ struct FloatSum : PlainReduction<FloatSum<T>, T, LongSum> {
   T* dst;
   bool mean;
   const ReduceTable<C>& table = reduce_table<C>();
+  const HalfSums* halves = sizeof(T) == 2 ? &half_sums(DTypeOf<T>::value) : nullptr;
 
   FloatSum(T* to, bool divide) : dst(to), mean(divide) {}
   Acc init() const { return {}; }
@@ -39,14 +48,28 @@ struct FloatSum : PlainReduction<FloatSum<T>, T, LongSum> {
       for (int64_t i = 0; i < n; ++i) total += static_cast<double>(static_cast<C>(p[i * stride]));
       return acc.add(total);
     }
+    if constexpr (sizeof(T) == 2) {
+      if (stride == 1) return acc.add(halves->sum(reinterpret_cast<const uint16_t*>(p), n));
+    }
     for_each_row(p, n, stride, [&](const C* row, int64_t size) { acc.add(table.sum(row, size)); });
   }
   void columns(Acc* acc, const T* p, int64_t rows, int64_t pitch, int64_t columns, int64_t) const {
     double sums[kReducePanel];
-    for_each_row_block(p, rows, pitch, columns, [&](const C* first, int64_t count, int64_t step) {
-      table.sum_columns(first, count, step, columns, sums);
+    const auto add = [&] {
       for (int64_t c = 0; c < columns; ++c) acc[c].add(sums[c]);
-    });
+    };
+    if constexpr (sizeof(T) == 2) {
+      for (int64_t r = 0; r < rows; r += kReduceRows) {
+        halves->sum_columns(reinterpret_cast<const uint16_t*>(p + r * pitch), std::min(kReduceRows, rows - r),
+                            pitch, columns, sums);
+        add();
+      }
+    } else {
+      for_each_row_block(p, rows, pitch, columns, [&](const C* first, int64_t count, int64_t step) {
+        table.sum_columns(first, count, step, columns, sums);
+        add();
+      });
+    }
   }
   void merge(Acc& acc, const Acc& later) const { acc.add(later); }
   void store(int64_t o, const Acc& acc, int64_t count) const {

@@ -42,27 +42,45 @@ struct Square {
   }
 };
 
+// How elements lie in memory: as T, or as 16-bit floats that are widened.
+template <class T>
+struct Plain {
+  using Stored = T;
+  static Vec<T> load(const T* p) { return Vec<T>::load(p); }
+  static T one(const T* p) { return *p; }
+};
+template <Vec<float> (*kLoad)(const uint16_t*, int64_t)>
+struct Halves {
+  using Stored = uint16_t;
+  static Vec<float> load(const uint16_t* p) { return kLoad(p, Vec<float>::kLanes); }
+  static float one(const uint16_t* p) {
+    float lanes[Vec<float>::kLanes];
+    kLoad(p, 1).store(lanes);
+    return lanes[0];
+  }
+};
+
 // Adds up `steps` runs of kRowLanes elements, lane by lane.
-template <class T, class Map>
-inline void add_steps(const T* src, int64_t steps, T center, T* lanes) {
+template <class T, class Map, class Src>
+inline void add_steps(const typename Src::Stored* src, int64_t steps, T center, T* lanes) {
   using V = Vec<T>;
   constexpr int64_t kVectors = kRowLanes<T> / V::kLanes;
   const V middle(center);
   V acc[kVectors];
-  for (int64_t v = 0; v < kVectors; ++v) acc[v] = Map::map(V::load(src + v * V::kLanes), middle);
+  for (int64_t v = 0; v < kVectors; ++v) acc[v] = Map::map(Src::load(src + v * V::kLanes), middle);
   for (int64_t step = 1; step < steps; ++step) {
     src += kRowLanes<T>;
-    for (int64_t v = 0; v < kVectors; ++v) acc[v] = acc[v] + Map::map(V::load(src + v * V::kLanes), middle);
+    for (int64_t v = 0; v < kVectors; ++v) acc[v] = acc[v] + Map::map(Src::load(src + v * V::kLanes), middle);
   }
   for (int64_t v = 0; v < kVectors; ++v) acc[v].store(lanes + v * V::kLanes);
 }
 
-template <class T, class Map>
-double sum_row(const T* src, int64_t n, T center) {
+template <class T, class Map, class Src = Plain<T>>
+double sum_row(const typename Src::Stored* src, int64_t n, T center) {
   constexpr int64_t kWidth = kRowLanes<T>;
   double total = 0.0;
   if (n < kWidth) {
-    for (int64_t i = 0; i < n; ++i) total += static_cast<double>(Map::map(src[i], center));
+    for (int64_t i = 0; i < n; ++i) total += static_cast<double>(Map::map(Src::one(src + i), center));
     return total;
   }
   double totals[kWidth] = {};
@@ -70,7 +88,7 @@ double sum_row(const T* src, int64_t n, T center) {
   while (n >= kWidth) {
     const int64_t steps = n / kWidth < kBlockSteps ? n / kWidth : kBlockSteps;
     T lanes[kWidth];
-    add_steps<T, Map>(src, steps, center, lanes);
+    add_steps<T, Map, Src>(src, steps, center, lanes);
     src += steps * kWidth;
     n -= steps * kWidth;
     if constexpr (sizeof(T) == 4) {
@@ -84,7 +102,7 @@ double sum_row(const T* src, int64_t n, T center) {
       }
     }
   }
-  for (int64_t l = 0; l < n; ++l) totals[l] += static_cast<double>(Map::map(src[l], center));
+  for (int64_t l = 0; l < n; ++l) totals[l] += static_cast<double>(Map::map(Src::one(src + l), center));
   for (int64_t half = kWidth / 2; half > 0; half /= 2)
     for (int64_t l = 0; l < half; ++l) totals[l] += totals[l + half];
   return totals[0];
@@ -201,6 +219,44 @@ template <class T>
 void sum_columns(const T* src, int64_t rows, int64_t pitch, int64_t columns, double* dst) {
   sum_columns_mapped<T, Identity>(src, rows, pitch, columns, src, dst);
 }
+template <class Src>
+double sum_halves(const uint16_t* src, int64_t n) {
+  return sum_row<float, Identity, Src>(src, n, 0.0f);
+}
+// kVectors vectors of columns, `rows` rows added in float.
+template <class Src, int kVectors>
+inline void add_columns_halves(const uint16_t* src, int64_t rows, int64_t pitch, double* dst) {
+  using V = Vec<float>;
+  V acc[kVectors];
+  for (int u = 0; u < kVectors; ++u) acc[u] = Src::load(src + u * V::kLanes);
+  for (int64_t r = 1; r < rows; ++r)
+    for (int u = 0; u < kVectors; ++u) acc[u] = acc[u] + Src::load(src + r * pitch + u * V::kLanes);
+  float lanes[kVectors * V::kLanes];
+  for (int u = 0; u < kVectors; ++u) acc[u].store(lanes + u * V::kLanes);
+  for (int64_t l = 0; l < kVectors * V::kLanes; ++l) dst[l] += static_cast<double>(lanes[l]);
+}
+
+template <class Src>
+void sum_columns_halves(const uint16_t* src, int64_t rows, int64_t pitch, int64_t columns, double* dst) {
+  constexpr int64_t kRows = 16;
+  constexpr int kVectors = 4;
+  constexpr int64_t kLanes = Vec<float>::kLanes;
+  for (int64_t c = 0; c < columns; ++c) dst[c] = 0.0;
+  for (int64_t r = 0; r < rows; r += kRows) {
+    const uint16_t* from = src + r * pitch;
+    const int64_t count = rows - r < kRows ? rows - r : kRows;
+    int64_t c = 0;
+    for (; c + kVectors * kLanes <= columns; c += kVectors * kLanes)
+      add_columns_halves<Src, kVectors>(from + c, count, pitch, dst + c);
+    for (; c + kLanes <= columns; c += kLanes) add_columns_halves<Src, 1>(from + c, count, pitch, dst + c);
+    for (; c < columns; ++c) {
+      float acc = Src::one(from + c);
+      for (int64_t row = 1; row < count; ++row) acc += Src::one(from + row * pitch + c);
+      dst[c] += static_cast<double>(acc);
+    }
+  }
+}
+
 template <class T>
 void square_columns(const T* src, int64_t rows, int64_t pitch, int64_t columns, const T* center,
                     double* dst) {
@@ -215,6 +271,11 @@ void extreme_columns(const T* src, int64_t rows, int64_t pitch, int64_t columns,
       dst[c] = Order::better(x, dst[c]) ? x : dst[c];
       dst[c] = x != x ? x : dst[c];  // a NaN is never replaced: no comparison with it holds
     }
+}
+
+template <Vec<float> (*kLoad)(const uint16_t*, int64_t)>
+constexpr HalfSums make_half_sums() {
+  return {sum_halves<Halves<kLoad>>, sum_columns_halves<Halves<kLoad>>};
 }
 
 template <class T>

@@ -4,5 +4,7 @@ namespace rushlight::kernels::avx2 {
 
 extern constexpr ReduceTable<float> kReduceF32 = make_reduce_table<float>();
 extern constexpr ReduceTable<double> kReduceF64 = make_reduce_table<double>();
+extern constexpr HalfSums kBf16Sums = make_half_sums<&load_bf16>();
+extern constexpr HalfSums kF16Sums = make_half_sums<&load_f16>();
 
 }  // namespace rushlight::kernels::avx2

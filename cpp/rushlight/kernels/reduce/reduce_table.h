@@ -30,17 +30,26 @@ struct ReduceTable {
   void (*min_columns)(const T* src, int64_t rows, int64_t pitch, int64_t columns, T* dst);
 };
 
+// The same sums of 16-bit floats, in float.
+struct HalfSums {
+  double (*sum)(const uint16_t* src, int64_t n);
+  void (*sum_columns)(const uint16_t* src, int64_t rows, int64_t pitch, int64_t columns, double* dst);
+};
+
 namespace generic {
 extern const ReduceTable<float> kReduceF32;
 extern const ReduceTable<double> kReduceF64;
+extern const HalfSums kBf16Sums, kF16Sums;
 }  // namespace generic
 namespace avx2 {
 extern const ReduceTable<float> kReduceF32;
 extern const ReduceTable<double> kReduceF64;
+extern const HalfSums kBf16Sums, kF16Sums;
 }  // namespace avx2
 namespace avx512 {
 extern const ReduceTable<float> kReduceF32;
 extern const ReduceTable<double> kReduceF64;
+extern const HalfSums kBf16Sums, kF16Sums;
 }  // namespace avx512
 
 // The table of the level in use.

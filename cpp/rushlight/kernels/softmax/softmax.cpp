@@ -1,6 +1,7 @@
 #include "rushlight/kernels/softmax/softmax.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "rushlight/base/check.h"
@@ -120,6 +121,47 @@ void softmax_backward(const SoftmaxParams& params, const void* grad_dst, const v
           table.columns_backward(params.log, grad, y, to, params.n, pitch, width);
         });
   });
+}
+
+void logsumexp_rows(DType dtype, int64_t rows, int64_t n, const void* src, void* dst) {
+  constexpr int64_t kPiece = 65536;  // of a row
+  const int64_t pieces = (n + kPiece - 1) / kPiece;
+  HeavyWork scope(rows * n * 2);
+  const auto run = [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    struct Part {
+      T max;
+      double sum;
+    };
+    const T* from = static_cast<const T*>(src);
+    std::vector<Part> parts(static_cast<size_t>(rows * pieces));
+    const auto max = reduce_table<T>().max;
+    const auto exp_sum = softmax_table<T>().exp_sum;
+    parallel_for(rows * pieces, std::max<int64_t>(1, 16384 / n), [&](int64_t begin, int64_t end) {
+      for (int64_t job = begin; job < end; ++job) {
+        const int64_t first = job % pieces * kPiece;
+        const T* row = from + job / pieces * n + first;
+        const int64_t size = std::min(kPiece, n - first);
+        const T top = max(row, size);
+        // An infinity or NaN is the result, unless another piece has a larger one.
+        parts[static_cast<size_t>(job)] = {top, std::isfinite(top) ? exp_sum(row, size, top) : 1.0};
+      }
+    });
+    for (int64_t r = 0; r < rows; ++r) {
+      const Part* row = parts.data() + r * pieces;
+      T top = row[0].max;
+      for (int64_t p = 1; p < pieces; ++p)
+        if (row[p].max > top || row[p].max != row[p].max) top = row[p].max;
+      double total = 0.0;
+      for (int64_t p = 0; p < pieces; ++p)
+        total += row[p].sum * std::exp(static_cast<double>(row[p].max) - static_cast<double>(top));
+      static_cast<T*>(dst)[r] =
+          std::isfinite(top) ? static_cast<T>(static_cast<double>(top) + std::log(total)) : top;
+    }
+  };
+  if (dtype == DType::Float32) return run(TypeTag<float>{});
+  RUSHLIGHT_INTERNAL_ASSERT(dtype == DType::Float64, "logsumexp_rows of ", dtype_name(dtype));
+  run(TypeTag<double>{});
 }
 
 void cross_entropy_backward(DType dtype, int64_t rows, int64_t n, const void* log_probs,

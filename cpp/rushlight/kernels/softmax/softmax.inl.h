@@ -78,13 +78,18 @@ void softmax(const T* src, T* dst, int64_t n, T max) {
 }
 
 template <class T>
+double exp_sum(const T* src, int64_t n, T max) {
+  const Vec<T> top(max);
+  return row_sum<T>(n, [=](int64_t i, int64_t left) {
+    return clear_missing(exp_nonpositive(load_n(src + i, left) - top), left);
+  });
+}
+
+template <class T>
 void log_softmax(const T* src, T* dst, int64_t n, T max) {
   using V = Vec<T>;
   const V top(max);
-  const double total = row_sum<T>(n, [=](int64_t i, int64_t left) {
-    return clear_missing(exp_nonpositive(load_n(src + i, left) - top), left);
-  });
-  const V log_total(static_cast<T>(std::log(total)));
+  const V log_total(static_cast<T>(std::log(exp_sum(src, n, max))));
   for (int64_t i = 0; i < n; i += V::kLanes)
     store_n(dst + i, load_n(src + i, n - i) - top - log_total, n - i);
 }
@@ -194,8 +199,8 @@ void exp_scaled(const T* dst, T factor, T* grad_src, int64_t n) {
 
 template <class T>
 constexpr SoftmaxTable<T> make_softmax_table() {
-  return {softmax<T>,    log_softmax<T>,     softmax_backward<T>,        log_softmax_backward<T>,
-          exp_scaled<T>, softmax_columns<T>, softmax_columns_backward<T>};
+  return {softmax<T>,    log_softmax<T>, softmax_backward<T>, log_softmax_backward<T>,
+          exp_scaled<T>, exp_sum<T>,     softmax_columns<T>,  softmax_columns_backward<T>};
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ struct SoftmaxTable {
   void (*log_softmax_backward)(const T* grad_dst, const T* dst, T* grad_src, int64_t n);
   // grad_src = exp(dst) * factor
   void (*exp_scaled)(const T* dst, T factor, T* grad_src, int64_t n);
+  // sum of exp(src - max), where max is none smaller than src
+  double (*exp_sum)(const T* src, int64_t n, T max);
   void (*columns)(bool log, const T* src, T* dst, int64_t n, int64_t pitch, int64_t columns);
   void (*columns_backward)(bool log, const T* grad_dst, const T* dst, T* grad_src, int64_t n, int64_t pitch,
                            int64_t columns);
