@@ -289,14 +289,14 @@ template <class T>
 void conv2d_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight,
                     const ConvEpilogue<T>& epilogue, T* dst, KeptWeights* kept) {
   const ConvKernel<T>& kernel = select_conv2d<T>(active_isa(), p.out_w());
-  if (skinny(p, kernel.split && kept != nullptr ? kSkinnyKept : kSkinnyForward))
+  if (skinny_with_taps(p, kernel.split && kept != nullptr ? kSkinnyKept : kSkinnyForward))
     return skinny_forward(p, src, weight, epilogue, dst);
   conv2d_forward_with(kernel, p, src, weight, epilogue, dst, kept);
 }
 
 template <class T>
 void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T* weight, T* grad_src) {
-  if (skinny(p, kSkinnyGradSrc)) return skinny_grad_src(p, grad_dst, weight, grad_src);
+  if (skinny_with_taps(p, kSkinnyGradSrc)) return skinny_grad_src(p, grad_dst, weight, grad_src);
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
   const std::vector<ConvJob<T>> jobs = grad_src_jobs(p, grad_dst, weight, grad_src);

@@ -3,16 +3,21 @@
 #pragma once
 
 #include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/conv2d/live_taps.h"
 
 namespace rushlight::kernels {
 
-// Pixels up to which the functions below beat the register tiles and those of AMX, both of which must turn the
-// weights around first.
+// Pixels up to which the functions below beat the register tiles and those of AMX, both of which must turn
+// the weights around first.
 constexpr int64_t kSkinnyForward = 64, kSkinnyGradSrc = 128, kSkinnyGradWeight = 256;
 constexpr int64_t kSkinnyKept = 39;  // forward where tiles find their weights turned around already
 
 inline bool skinny(const Conv2dParams& p, int64_t most_pixels) {
   return p.groups == 1 && p.images * p.out_h() * p.out_w() <= most_pixels;
+}
+// Forward and the source's gradient multiply with all taps, the tiles with those that meet the source only.
+inline bool skinny_with_taps(const Conv2dParams& p, int64_t most_pixels) {
+  return skinny(p, most_pixels * live_rows(p).count * live_cols(p).count / p.taps());
 }
 
 template <class T>
