@@ -55,8 +55,8 @@ std::vector<Conv2dParams> shapes() {
       make(3, 40, 17, 20, 33, 3, 3, 2, 2, 1, 1),
       make(2, 70, 11, 13, 36, 3, 3, 1, 1, 2, 2, 2, 2),
       make(2, 3, 22, 28, 70, 7, 7, 2, 2, 3, 3),
-      // for the weight gradient: wide bands, many of them and unevenly many, several ranges of outputs, strides
-      // and dilations with a common factor
+      // for the weight gradient: wide bands, many of them and unevenly many, several ranges of outputs,
+      // strides and dilations with a common factor
       make(32, 16, 3, 61, 20, 3, 3, 1, 1, 1, 1),
       make(37, 17, 5, 4, 16, 2, 2),
       make(3, 20, 8, 9, 530, 1, 1, 2, 2),
@@ -68,6 +68,15 @@ std::vector<Conv2dParams> shapes() {
       make(2, 24, 2, 3, 24, 3, 3, 1, 1, 4, 4, 4, 4),
       make(3, 16, 1, 2, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16),
       make(20, 24, 1, 1, 24, 2, 2, 6, 6, 3, 3),
+      // Images in sixteens: few channels, one or two pixels of the result in a window; rings of rows; short
+      // rows.
+      make(16, 3, 20, 24, 40, 7, 7, 2, 2, 3, 3),
+      make(32, 5, 7, 9, 20, 5, 5, 1, 1, 2, 2),
+      make(16, 3, 9, 19, 17, 4, 7, 2, 2),
+      make(16, 4, 6, 5, 16, 3, 5, 1, 3, 2, 6),
+      make(48, 20, 10, 5, 33, 3, 3, 1, 1, 1, 1),
+      make(32, 40, 26, 3, 36, 3, 3, 2, 1, 1, 1),
+      make(16, 300, 5, 16, 70, 3, 3, 1, 1, 1, 1),
   };
   Conv2dParams uneven = make(2, 3, 6, 7, 4, 2, 4);
   uneven.pad_w = 1, uneven.pad_h_end = 1, uneven.pad_w_end = 2;
@@ -214,7 +223,8 @@ TYPED_TEST(Conv2d, EpilogueAddsTheResidualAndClamps) {
        {make(2, 3, 8, 9, 5, 3, 3, 1, 1, 1, 1), make(1, 32, 18, 18, 40, 3, 3, 1, 1, 1, 1),
         make(1, 80, 16, 17, 33, 3, 3, 1, 1, 1, 1), make(4, 40, 17, 16, 48, 3, 3, 2, 2, 1, 1),
         make(1, 16, 4, 4, 20, 3, 3, 1, 1, 1, 1), make(2, 18, 9, 9, 18, 3, 3, 1, 1, 1, 1, 1, 1, 18),
-        make(2, 12, 7, 7, 14, 3, 3, 1, 1, 1, 1, 1, 1, 2)}) {
+        make(2, 12, 7, 7, 14, 3, 3, 1, 1, 1, 1, 1, 1, 2), make(16, 3, 10, 12, 40, 7, 7, 2, 2, 3, 3),
+        make(16, 100, 6, 5, 40, 3, 3, 1, 1, 1, 1)}) {
     SCOPED_TRACE(describe(p));
     const Reference<T> expected(p);
     auto residual = normal<T>(result_size(p), T(0), 5);
@@ -335,6 +345,7 @@ TYPED_TEST(Conv2d, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
   for (const Conv2dParams& p :
        {make(5, 12, 15, 14, 40, 3, 3, 1, 2, 1, 1), make(16, 64, 8, 8, 64, 3, 3, 1, 1, 1, 1),
+        make(32, 24, 26, 6, 40, 3, 3, 1, 1, 1, 1), make(16, 3, 60, 8, 32, 7, 7, 2, 2, 3, 3),
         make(3, 64, 14, 14, 96, 3, 3, 2, 2, 1, 1), make(1, 96, 4, 4, 64, 3, 3, 1, 1, 1, 1),
         make(1, 136, 8, 8, 64, 3, 3, 1, 1, 1, 1), make(1, 64, 7, 9, 520, 3, 3, 1, 1, 1, 1)}) {
     SCOPED_TRACE(describe(p));
