@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "everywhere.h"
 
@@ -117,24 +118,27 @@ TYPED_TEST(Gemm, EveryRowAgreesWithTheDefinition) {
 // Tiles split numbers into parts; what has no parts (infinities, NaN, huge numbers) must still act as in
 // float32.
 TEST(GemmSplit, SpecialValuesActAsInFloat32) {
-  const int64_t m = 150, n = 170, k = 600;
-  auto a = normal<float>(m * k, 0.0f, 1), b = normal<float>(k * n, 0.0f, 2);
-  a[5 * k + 7] = INFINITY, a[100 * k + 3] = 1e38f, a[140 * k + 599] = -INFINITY, a[60 * k] = 1e-42f;
-  b[9 * n + 160] = NAN, b[3 * n + 2] = 1e30f, b[550 * n + 60] = 3.39e38f;
-  GemmArgs<float> x;
-  x.m = m, x.n = n, x.k = k, x.a = a.data(), x.a_row = k, x.a_col = 1, x.b = b.data(), x.b_row = n,
-  x.b_col = 1;
-  std::vector<float> tiles(m * n), plain(m * n);
-  x.c = tiles.data(), x.c_row = n;
-  gemm_with(select_gemm<float>(best_isa()), x);
-  x.c = plain.data();
-  gemm_with(select_gemm<float>(Isa::Generic), x);
-  for (int64_t i = 0; i < m * n; ++i) {
-    ASSERT_EQ(std::isnan(tiles[i]), std::isnan(plain[i])) << i;
-    if (std::isnan(plain[i])) continue;
-    ASSERT_EQ(std::isinf(tiles[i]), std::isinf(plain[i])) << i;
-    if (std::isinf(plain[i])) continue;
-    ASSERT_NEAR(tiles[i], plain[i], 1e-3f + 1e-5f * std::abs(plain[i])) << i;
+  // Tasks that pack for themselves, by columns and by rows, and that share.
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{150, 170}, {270, 150}, {560, 550}}) {
+    const int64_t k = 600;
+    auto a = normal<float>(m * k, 0.0f, 1), b = normal<float>(k * n, 0.0f, 2);
+    a[5 * k + 7] = INFINITY, a[100 * k + 3] = 1e38f, a[140 * k + 599] = -INFINITY, a[60 * k] = 1e-42f;
+    b[9 * n + 160] = NAN, b[3 * n + 2] = 1e30f, b[550 * n + 60] = 3.39e38f;
+    GemmArgs<float> x;
+    x.m = m, x.n = n, x.k = k, x.a = a.data(), x.a_row = k, x.a_col = 1, x.b = b.data(), x.b_row = n,
+    x.b_col = 1;
+    std::vector<float> tiles(m * n), plain(m * n);
+    x.c = tiles.data(), x.c_row = n;
+    gemm_with(select_gemm<float>(best_isa()), x);
+    x.c = plain.data();
+    gemm_with(select_gemm<float>(Isa::Generic), x);
+    for (int64_t i = 0; i < m * n; ++i) {
+      ASSERT_EQ(std::isnan(tiles[i]), std::isnan(plain[i])) << i;
+      if (std::isnan(plain[i])) continue;
+      ASSERT_EQ(std::isinf(tiles[i]), std::isinf(plain[i])) << i;
+      if (std::isinf(plain[i])) continue;
+      ASSERT_NEAR(tiles[i], plain[i], 1e-3f + 1e-5f * std::abs(plain[i])) << i;
+    }
   }
 }
 

@@ -44,13 +44,13 @@ const GemmKernel<double> kRowsF64[] = {
 #undef RUSHLIGHT_GEMM_F64
 };
 
-constexpr int64_t kDotRows = 16;          // up to here dot products beat packing B
+constexpr int64_t kDotRows = 32;          // up to here dot products beat packing B
 constexpr int64_t kDirectWork = 1 << 17;  // m * n * k up to which packing B does not pay
 constexpr int64_t kDirectDepth = 512;     // longest chain of one accumulator in the unpacked path
 constexpr int64_t kPieceWork = 1 << 17;   // multiply-adds worth a piece of their own
 constexpr int64_t kOuterRows = 2016;      // rows of A packed at a time
-constexpr int64_t kSplitWork = 1 << 20;   // m * n * k from which splitting pays,
-constexpr int64_t kSplitSide = 48;        // rows and columns from which whole tiles pay
+constexpr int64_t kSplitWork = 1 << 19;   // m * n * k from which splitting pays,
+constexpr int64_t kSplitSide = 24;        // rows and columns from which whole tiles pay
 constexpr int64_t kTileWork = 1 << 15;    // m * n * k from which bfloat16 is not converted
 constexpr int64_t kTaskPanels = 8;        // panels of B in a task
 
@@ -242,7 +242,7 @@ GemmPath select_gemm_path(const GemmArgs<T>& x, const GemmKernel<T>& kernel) {
   const bool small = x.m * x.n * x.k <= kDirectWork && 4 * x.n >= kernel.nr;
   if (x.k == 0 || (x.b_col == 1 && (x.m <= kernel.mr || small))) return GemmPath::Direct;
   if (dots_fit(x) || dots_fit(transposed(x))) return GemmPath::Dots;
-  if (x.b_col == 1 && x.m <= 2 * kernel.mr) return GemmPath::Direct;
+  if (x.b_col == 1 && x.m <= 3 * kernel.mr) return GemmPath::Direct;
   return GemmPath::Packed;
 }
 

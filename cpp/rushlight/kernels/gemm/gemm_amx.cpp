@@ -65,36 +65,42 @@ inline void store_parts(uint16_t* dst, const Parts<kParts>& parts, int64_t apart
 
 using Block = float[32][32];
 
-// rows[i][j] = src[i * row + j * col] for i < m, j < n, zero elsewhere.
-inline void gather_block(Block& rows, const float* src, int64_t m, int64_t n, int64_t row, int64_t col) {
+// A block of numbers: where they lie, or copied.
+struct BlockView {
+  const float* data;
+  int64_t pitch;
+  __m512 at(int64_t i, int64_t j) const { return _mm512_loadu_ps(data + i * pitch + j); }
+};
+
+// [i][j] = src[i * row + j * col] for i < m, j < n, zero elsewhere.
+inline BlockView gather_block(Block& rows, const float* src, int64_t m, int64_t n, int64_t row, int64_t col) {
+  const bool whole = m >= 32 && n >= 32;
+  const auto load = [](const float* from, int64_t valid) {
+    return valid >= 16 ? F32::load(from) : valid > 0 ? F32::load_partial(from, valid) : F32(0.0f);
+  };
+  if (col == 1 && whole) return {src, row};
   if (col == 1) {
     for (int64_t i = 0; i < 32; ++i)
-      for (int64_t j = 0; j < 32; j += 16) {
-        const int64_t valid = i < m ? n - j : 0;
-        F32::load_partial(src + (valid > 0 ? i * row + j : 0), valid < 0    ? 0
-                                                               : valid < 16 ? valid
-                                                                            : 16)
-            .store(rows[i] + j);
-      }
-    return;
-  }
-  if (row == 1) {
+      for (int64_t j = 0; j < 32; j += 16) load(src + i * row + j, i < m ? n - j : 0).store(rows[i] + j);
+  } else if (row == 1) {
     for (int64_t j = 0; j < 32; j += 16)
       for (int64_t i = 0; i < 32; i += 16) {
         F32 square[16];
-        for (int64_t q = 0; q < 16; ++q) {
-          const int64_t valid = j + q < n ? m - i : 0;
-          square[q] = F32::load_partial(src + (valid > 0 ? (j + q) * col + i : 0), valid < 0    ? 0
-                                                                                   : valid < 16 ? valid
-                                                                                                : 16);
+        if (whole) {
+#pragma GCC unroll 16
+          for (int64_t q = 0; q < 16; ++q) square[q] = F32::load(src + (j + q) * col + i);
+        } else {
+          for (int64_t q = 0; q < 16; ++q) square[q] = load(src + (j + q) * col + i, j + q < n ? m - i : 0);
         }
         transpose_square<float>(square);
+#pragma GCC unroll 16
         for (int64_t q = 0; q < 16; ++q) square[q].store(rows[i + q] + j);
       }
-    return;
+  } else {
+    for (int64_t i = 0; i < 32; ++i)
+      for (int64_t j = 0; j < 32; ++j) rows[i][j] = i < m && j < n ? src[i * row + j * col] : 0.0f;
   }
-  for (int64_t i = 0; i < 32; ++i)
-    for (int64_t j = 0; j < 32; ++j) rows[i][j] = i < m && j < n ? src[i * row + j * col] : 0.0f;
+  return {rows[0], 32};
 }
 
 // Rows k and k + 1 of B become pairs of columns, in every part.
@@ -135,9 +141,10 @@ bool split_pack_rows(const SplitPanel<float>& x) {
   alignas(64) Block rows;
   for (int64_t k = 0; k < x.k; k += 32) {
     uint16_t* dst = x.dst + k / 32 * kParts * kPart;
-    gather_block(rows, x.src + k * x.k_stride, x.lanes, at_most_32(x.k - k), x.lane_stride, x.k_stride);
+    const BlockView from =
+        gather_block(rows, x.src + k * x.k_stride, x.lanes, at_most_32(x.k - k), x.lane_stride, x.k_stride);
     for (int64_t i = 0; i < 32; ++i) {
-      const __m512 low = _mm512_load_ps(rows[i]), high = _mm512_load_ps(rows[i] + 16);
+      const __m512 low = from.at(i, 0), high = from.at(i, 16);
       range.see(low);
       range.see(high);
       store_parts(dst + i * 32, split<kParts>(low, high));
@@ -152,11 +159,12 @@ bool split_pack_columns(const SplitPanel<float>& x) {
   alignas(64) Block rows;
   for (int64_t k = 0; k < x.k; k += 32) {
     uint16_t* dst = x.dst + k / 32 * kParts * kPart;
-    gather_block(rows, x.src + k * x.k_stride, at_most_32(x.k - k), x.lanes, x.k_stride, x.lane_stride);
+    const BlockView from =
+        gather_block(rows, x.src + k * x.k_stride, at_most_32(x.k - k), x.lanes, x.k_stride, x.lane_stride);
     for (int64_t pair = 0; pair < 16; ++pair)
       for (int64_t tile = 0; tile < 2; ++tile)
-        pairs.store(dst + tile * kTile + pair * 32, _mm512_load_ps(rows[2 * pair] + 16 * tile),
-                    _mm512_load_ps(rows[2 * pair + 1] + 16 * tile));
+        pairs.store(dst + tile * kTile + pair * 32, from.at(2 * pair, 16 * tile),
+                    from.at(2 * pair + 1, 16 * tile));
   }
   return pairs.safe();
 }

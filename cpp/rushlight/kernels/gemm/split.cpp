@@ -52,6 +52,8 @@ constexpr int64_t kOuterRows = 2048;         // rows of A packed at a time
 constexpr int64_t kPackedNumbers = 1 << 22;  // of an operand at a time, about
 constexpr int64_t kTaskColumns = 256;        // columns of a task
 constexpr int64_t kPanelsPerPiece = 2;       // packed by one piece
+constexpr int64_t kOwnNumbers = 1 << 19;     // that a task packs for itself alone
+constexpr int64_t kOwnTasks = 8;
 
 int64_t panels_of(int64_t lanes) { return (lanes + kSplitLanes - 1) / kSplitLanes; }
 
@@ -77,32 +79,34 @@ struct Block {
         safe_rows(panels_of(args.m)),
         safe_columns(panels_of(args.n)) {}
 
+  bool pack_rows(int64_t panel_number, uint16_t* dst) const {
+    const int64_t first = panel_number * kSplitLanes;
+    return split.pack_rows(
+        {std::min(kSplitLanes, x.m - first), x.k, x.a + first * x.a_row, x.a_row, x.a_col, dst});
+  }
+  bool pack_columns(int64_t panel_number, uint16_t* dst) const {
+    const int64_t first = panel_number * kSplitLanes;
+    return split.pack_columns(
+        {std::min(kSplitLanes, x.n - first), x.k, x.b + first * x.b_col, x.b_col, x.b_row, dst});
+  }
+
   void pack() {
     const int64_t row_panels = panels_of(x.m);
     parallel_for(row_panels + panels_of(x.n), kPanelsPerPiece, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        if (i < row_panels) {
-          const int64_t first = i * kSplitLanes;
-          safe_rows[i] = split.pack_rows({std::min(kSplitLanes, x.m - first), x.k, x.a + first * x.a_row,
-                                          x.a_row, x.a_col, a + i * panel});
-        } else {
-          const int64_t j = i - row_panels, first = j * kSplitLanes;
-          safe_columns[j] = split.pack_columns({std::min(kSplitLanes, x.n - first), x.k,
-                                                x.b + first * x.b_col, x.b_col, x.b_row, b + j * panel});
-        }
-      }
+      for (int64_t i = begin; i < end; ++i)
+        if (i < row_panels)
+          safe_rows[i] = pack_rows(i, a + i * panel);
+        else
+          safe_columns[i - row_panels] = pack_columns(i - row_panels, b + (i - row_panels) * panel);
     });
   }
 
-  // Rows [i, i + m) and columns [j, j + n) of the block.
-  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, T* const* rows, const uint16_t* const* tiles,
-                const int64_t* steps) {
-    bool safe = true;
-    for (int64_t p = i / kSplitLanes; p < panels_of(i + m); ++p) safe = safe && safe_rows[p];
-    for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
+  // Rows [i, i + m) and columns [j, j + n) of the block, from their tiles of A and panels of B.
+  void product(bool safe, int64_t i, int64_t m, int64_t j, int64_t n, T* const* rows,
+               const uint16_t* const* tiles, const uint16_t* panels, const int64_t* steps) const {
     if (safe || fallback == nullptr) {
-      split.block({m, n, split_steps(x.k), tiles + i / 16, 64, kSplitPart, steps, b + j / kSplitLanes * panel,
-                   panel, rows + i, j, x.accumulate, x.bias == nullptr ? nullptr : x.bias + j});
+      split.block({m, n, split_steps(x.k), tiles, 64, kSplitPart, steps, panels, panel, rows + i, j,
+                   x.accumulate, x.bias == nullptr ? nullptr : x.bias + j});
       return;
     }
     GemmArgs<T> part = x;
@@ -111,7 +115,54 @@ struct Block {
     if constexpr (std::is_same_v<T, float>) gemm_with(*fallback, part);
   }
 
+  void multiply(int64_t i, int64_t m, int64_t j, int64_t n, T* const* rows, const uint16_t* const* tiles,
+                const int64_t* steps) {
+    bool safe = true;
+    for (int64_t p = i / kSplitLanes; p < panels_of(i + m); ++p) safe = safe && safe_rows[p];
+    for (int64_t p = j / kSplitLanes; p < panels_of(j + n); ++p) safe = safe && safe_columns[p];
+    product(safe, i, m, j, n, rows, tiles + i / 16, b + j / kSplitLanes * panel, steps);
+  }
+
+  // Whether the shorter side is short enough for every task to pack it for itself.
+  bool small() const { return panels_of(std::min(x.m, x.n)) * panel <= kOwnNumbers; }
+
+  // Tasks share nothing, for what another core packed is slow to read: each packs all of the shorter side,
+  // then multiplies its panels of the longer one as it packs them.
+  void run_small() const {
+    const bool by_rows = x.m >= x.n;
+    const int64_t panels = panels_of(by_rows ? x.m : x.n), others = panels_of(by_rows ? x.n : x.m);
+    const int64_t tasks = std::min(panels, std::clamp<int64_t>(panels / others, 2, kOwnTasks));
+    parallel_for(tasks, 1, [&](int64_t task, int64_t) {
+      Scratch<uint16_t> packed((others + 1) * panel);
+      uint16_t* own = packed.data() + others * panel;
+      Scratch<T*> rows(x.m);
+      for (int64_t i = 0; i < x.m; ++i) rows[i] = x.c + i * x.c_row;
+      Scratch<int64_t> steps(split_steps(x.k));
+      for (int64_t s = 0; s < split_steps(x.k); ++s) steps[s] = s * split.step();
+      const int64_t tiled = by_rows ? 1 : others;
+      Scratch<const uint16_t*> tiles(2 * tiled);
+      for (int64_t i = 0; i < 2 * tiled; ++i)
+        tiles[i] = (by_rows ? own : packed.data()) + i / 2 * panel + i % 2 * kSplitTile;
+      bool safe = true;
+      for (int64_t i = 0; i < others; ++i) {
+        uint16_t* const dst = packed.data() + i * panel;
+        safe = (by_rows ? pack_columns(i, dst) : pack_rows(i, dst)) && safe;
+      }
+      for (int64_t i = panels * task / tasks; i < panels * (task + 1) / tasks; ++i) {
+        const int64_t first = i * kSplitLanes;
+        const bool both = (by_rows ? pack_rows(i, own) : pack_columns(i, own)) && safe;
+        if (by_rows)
+          product(both, first, std::min(kSplitLanes, x.m - first), 0, x.n, rows.data(), tiles.data(),
+                  packed.data(), steps.data());
+        else
+          product(both, 0, x.m, first, std::min(kSplitLanes, x.n - first), rows.data(), tiles.data(), own,
+                  steps.data());
+      }
+    });
+  }
+
   void run() {
+    if (small()) return run_small();
     pack();
     Scratch<T*> rows(x.m);
     for (int64_t i = 0; i < x.m; ++i) rows[i] = x.c + i * x.c_row;
