@@ -71,7 +71,7 @@ Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& b
   // Put into the kernel's order once, unless someone else can change them unseen.
   const uint64_t stamp = weight.storage().stamp();
   keep = keep && plain_weight.impl() == weight.impl() && stamp != 0;
-  const auto before = std::static_pointer_cast<const kernels::SplitWeights>(
+  const auto before = std::static_pointer_cast<const kernels::PackedWeights>(
       keep ? weight.storage().kept() : std::shared_ptr<const void>());
   kernels::KeptWeights packed = before;
   const HeavyWork heavy(p.work());

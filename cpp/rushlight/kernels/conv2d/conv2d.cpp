@@ -16,6 +16,7 @@
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/task.h"
 #include "rushlight/kernels/conv2d/weights.h"
+#include "rushlight/kernels/conv2d/winograd.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
@@ -107,6 +108,11 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
     if (kernel.split)
       trace::note_refused(split_conv_fits(job) ? "tiles: values beyond 2^62"
                                                : "tiles: too few channels or pixels");
+    if (!kernel.split && winograd_fits(job)) {
+      // Register tiles of whole runs, whatever the width of the images.
+      if (run_winograd(job, select_conv2d<float>(kernel.isa, 14))) return trace::note_kernel("winograd");
+      trace::note_refused("winograd: values beyond 2^50");
+    }
   }
   const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
   const int64_t taps = static_cast<int64_t>(job.taps.size());

@@ -59,8 +59,8 @@ struct ConvEpilogue {
 };
 
 // Weights in the order of a kernel (weights.h).
-class SplitWeights;
-using KeptWeights = std::shared_ptr<const SplitWeights>;
+class PackedWeights;
+using KeptWeights = std::shared_ptr<const PackedWeights>;
 
 // dst (images, out_h, out_w, out_channels), channels-last. `kept` (if given) holds what the last call with
 // the same weights left there, or null, and is given what this one made.

@@ -10,8 +10,10 @@
 #include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/grad_weight.h"
 #include "rushlight/kernels/conv2d/live_taps.h"
+#include "rushlight/kernels/conv2d/output_sums.h"
 #include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/conv2d/source.h"
+#include "rushlight/kernels/conv2d/winograd.h"
 #include "rushlight/kernels/gemm/gemm.h"
 #include "rushlight/kernels/gemm/split.h"
 
@@ -19,7 +21,6 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kTasks = 16;  // wanted at least: output rows are cut into pieces with sums of their own
-constexpr int64_t kFinishRows = 64;  // rows of sums turned around together
 // Pixels, and products per packed number, from which tiles beat FMA, and where one product is enough.
 constexpr int64_t kSplitPixels = 128, kSplitReuse = 40;
 constexpr int64_t kBf16Pixels = 32, kBf16Reuse = 12;
@@ -35,37 +36,6 @@ struct Operands {
   const T* grad;
   int64_t grad_row, grad_pitch;
 };
-
-// Sums of one block of `width` outputs, as [tap][channel][output]; `pieces` of them, `piece` apart, add up.
-template <class T>
-struct OutputSums {
-  const T* sums;
-  int64_t width, pieces, piece;
-};
-
-// Adds the pieces in their order and turns them into OIHW, for the outputs of a block of a group.
-// A few channels at a time: their sums stay in the L1 cache while they are read across.
-template <class T>
-void finish_outputs(const Conv2dParams& p, const OutputSums<T>& block, int64_t group, int64_t first_output,
-                    T* grad_weight) {
-  const int64_t taps = p.taps(), depth = p.group_in() * taps, width = block.width;
-  const int64_t columns = std::min(width, p.group_out() - first_output);
-  const int64_t step = std::max<int64_t>(1, kFinishRows / taps);
-  T* out = grad_weight + (group * p.group_out() + first_output) * depth;
-  Scratch<T> sums(step * taps * width);
-  for (int64_t first = 0; first < p.group_in(); first += step) {
-    const int64_t channels = std::min(step, p.group_in() - first);
-    for (int64_t i = 0; i < channels * taps; ++i) {
-      const T* from = block.sums + (i % taps * p.group_in() + first + i / taps) * width;
-      T* sum = &sums[i * width];
-      std::copy(from, from + width, sum);
-      for (int64_t other = 1; other < block.pieces; ++other)
-        for (int64_t o = 0; o < width; ++o) sum[o] += from[other * block.piece + o];
-    }
-    for (int64_t o = 0; o < columns; ++o)
-      for (int64_t i = 0; i < channels * taps; ++i) out[o * depth + first * taps + i] = sums[i * width + o];
-  }
-}
 
 template <class T>
 struct GradWeight {
@@ -151,7 +121,7 @@ void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T
     grad_dst = channels_last<const T>(grad_copy.data(), sum.out_h, sum.out_w, p.out_channels);
   }
   trace::note_kernel(sum.kernel.name);
-  if constexpr (std::is_same_v<T, float>)
+  if constexpr (std::is_same_v<T, float>) {
     if (sum.kernel.split) {
       if (!split_grad_weight_fits(p, kSplitPixels, kSplitReuse))
         trace::note_refused("tiles: too few channels or pixels");
@@ -159,7 +129,11 @@ void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T
         return;
       else
         trace::note_refused("tiles: infinities, NaN or overflow");
+    } else if (winograd_grad_weight_fits(p)) {
+      if (winograd_grad_weight(p, src, grad_dst, grad_weight)) return trace::note_kernel("winograd");
+      trace::note_refused("winograd: values beyond 2^50");
     }
+  }
   x.grad = grad_dst.data, x.grad_row = grad_dst.row, x.grad_pitch = grad_dst.col;
 
   const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;

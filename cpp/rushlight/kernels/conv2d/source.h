@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "rushlight/base/parallel.h"
+#include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
 
 namespace rushlight::kernels {
@@ -59,5 +60,22 @@ void copy_rows(const ImageView<const T>& src, int64_t h, int64_t w, int64_t chan
                       dst + i * cols * pitch);
   });
 }
+
+// Images whose channels touch: those given, or a copy.
+template <class T>
+class TouchingChannels {
+ public:
+  TouchingChannels(const ImageView<const T>& src, int64_t images, int64_t h, int64_t w, int64_t channels)
+      : copy_(src.channel == 1 ? 0 : images * h * w * channels), view_(src) {
+    if (src.channel == 1) return;
+    copy_rows(src, h, w, channels, images, 0, h, 0, w, channels, copy_.data());
+    view_ = channels_last<const T>(copy_.data(), h, w, channels);
+  }
+  const ImageView<const T>& view() const { return view_; }
+
+ private:
+  Scratch<T> copy_;
+  ImageView<const T> view_;
+};
 
 }  // namespace rushlight::kernels

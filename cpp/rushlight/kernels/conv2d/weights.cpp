@@ -6,10 +6,13 @@
 #include <new>
 
 #include "rushlight/base/parallel.h"
+#include "rushlight/kernels/conv2d/winograd.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
 namespace {
+
+constexpr int64_t kTransformed = 32;  // channels whose taps are transformed together
 
 template <class T>
 int64_t blocks_of(const ConvJob<T>& job) {
@@ -65,6 +68,17 @@ std::vector<int64_t> key_of(const std::vector<ConvJob<T>>& jobs, const SplitKern
   return key;
 }
 
+// What `kept` holds if it was made for `key`, else new ones, which are left there.
+template <class Weights, class... Args>
+std::shared_ptr<const Weights> kept_or_made(KeptWeights* kept, const std::vector<int64_t>& key,
+                                            const Args&... args) {
+  if (kept != nullptr && *kept != nullptr && (*kept)->key() == key)
+    return std::static_pointer_cast<const Weights>(*kept);
+  auto made = std::make_shared<const Weights>(args...);
+  if (kept != nullptr) *kept = made;
+  return made;
+}
+
 }  // namespace
 
 // Where all taps of the kernel are wanted, in their
@@ -93,7 +107,22 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const 
                packed + t * job.channels * width});
 }
 
-void SplitWeights::Free::operator()(uint16_t* memory) const { std::free(memory); }
+template <class T>
+PackedMemory<T>::PackedMemory(int64_t count, bool kept) {
+  if (!kept) {
+    data_ = scratch_.emplace(count).data();
+    return;
+  }
+  const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+  owned_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+  if (owned_ == nullptr) throw std::bad_alloc();
+  data_ = owned_.get();
+}
+
+template <class T>
+void PackedMemory<T>::Free::operator()(void* memory) const {
+  std::free(memory);
+}
 
 template <class T>
 struct SplitWeights::Packing {
@@ -199,20 +228,12 @@ struct SplitWeights::Packing {
 
 template <class T>
 SplitWeights::SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run)
-    : key_(key_of(jobs, split, run)),
+    : PackedWeights(key_of(jobs, split, run)),
       step_(split.step()),
       blocks_(blocks_of(jobs[0])),
       order_(orders_of(jobs, run)),
-      first_(first_steps(order_, blocks_)) {
-  const int64_t numbers = first_.back() * step_;
-  if (jobs[0].kept == nullptr) {
-    panels_ = scratch_.emplace(numbers).data();
-  } else {
-    owned_.reset(
-        static_cast<uint16_t*>(std::aligned_alloc(64, static_cast<size_t>(numbers) * sizeof(uint16_t))));
-    if (owned_ == nullptr) throw std::bad_alloc();
-    panels_ = owned_.get();
-  }
+      first_(first_steps(order_, blocks_)),
+      panels_(first_.back() * step_, jobs[0].kept != nullptr) {
   const Packing<T> packing{*this, jobs, split, run};
   std::atomic<bool> safe{true};
   parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
@@ -225,11 +246,59 @@ SplitWeights::SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKerne
 template <class T>
 std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<T>>& jobs,
                                                      const SplitKernel<float>& split, int64_t run) {
-  KeptWeights* kept = jobs[0].kept;
-  if (kept != nullptr && *kept != nullptr && (*kept)->key_ == key_of(jobs, split, run)) return *kept;
-  auto made = std::make_shared<const SplitWeights>(jobs, split, run);
-  if (kept != nullptr) *kept = made;
-  return made;
+  return kept_or_made<SplitWeights>(jobs[0].kept, key_of(jobs, split, run), jobs, split, run);
+}
+
+namespace {
+
+std::vector<int64_t> key_of(const ConvJob<float>& job, const ConvKernel<float>& kernel) {
+  std::vector<int64_t> key{reinterpret_cast<intptr_t>(job.weight),
+                           reinterpret_cast<intptr_t>(&kernel),
+                           job.channels,
+                           job.outputs,
+                           job.weight_output,
+                           job.weight_channel};
+  for (const Tap& tap : job.taps) key.push_back(tap.weight);
+  return key;
+}
+
+}  // namespace
+
+WinogradWeights::WinogradWeights(const ConvJob<float>& job, const ConvKernel<float>& kernel)
+    : PackedWeights(key_of(job, kernel)),
+      panel_(job.channels * kernel.outputs),
+      blocks_((job.outputs + kernel.outputs - 1) / kernel.outputs),
+      panels_(blocks_ * kFrequencies * panel_, job.kept != nullptr) {
+  std::atomic<bool> safe{true};
+  parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block)
+      if (!transform(job, kernel, block)) safe.store(false, std::memory_order_relaxed);
+  });
+  safe_ = safe.load();
+}
+
+// Some channels at a time: their taps stay in the L1 cache in between.
+bool WinogradWeights::transform(const ConvJob<float>& job, const ConvKernel<float>& kernel, int64_t block) {
+  const WinogradKernel& steps = winograd_kernel(kernel.isa);
+  const GemmKernel<float>& gemm = select_gemm<float>(kernel.isa);
+  const int64_t width = kernel.outputs, first = block * width;
+  Scratch<float> taps(9 * kTransformed * width);
+  ConvJob<float> part = job;
+  bool safe = true;
+  for (int64_t c = 0; c < job.channels; c += kTransformed) {
+    part.channels = std::min(kTransformed, job.channels - c);
+    pack_outputs(part, gemm, job.weight + first * job.weight_output + c * job.weight_channel,
+                 std::min(width, job.outputs - first), width, taps.data());
+    safe = steps.weight(taps.data(), part.channels * width,
+                        panels_.data() + block * kFrequencies * panel_ + c * width, panel_) &&
+           safe;
+  }
+  return safe;
+}
+
+std::shared_ptr<const WinogradWeights> WinogradWeights::of(const ConvJob<float>& job,
+                                                           const ConvKernel<float>& kernel) {
+  return kept_or_made<WinogradWeights>(job.kept, key_of(job, kernel), job, kernel);
 }
 
 template void pack_outputs<float>(const ConvJob<float>&, const GemmKernel<float>&, const float*, int64_t,

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/job.h"
+#include "rushlight/kernels/conv2d/winograd_steps.h"
 #include "rushlight/kernels/gemm/split.h"
 
 namespace rushlight::kernels {
@@ -17,8 +19,41 @@ template <class T>
 void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
                   int64_t lanes, int64_t width, Wide<T>* packed);
 
+// What a KeptWeights holds.
+class PackedWeights {
+ public:
+  virtual ~PackedWeights() = default;
+  PackedWeights(const PackedWeights&) = delete;
+  PackedWeights& operator=(const PackedWeights&) = delete;
+
+  // What they were made from and for.
+  const std::vector<int64_t>& key() const { return key_; }
+
+ protected:
+  explicit PackedWeights(std::vector<int64_t> key) : key_(std::move(key)) {}
+
+ private:
+  const std::vector<int64_t> key_;
+};
+
+// Memory of packed weights. Kept ones outlive the thread's scratch memory.
+template <class T>
+class PackedMemory {
+ public:
+  PackedMemory(int64_t count, bool kept);
+  T* data() const { return data_; }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const;
+  };
+  std::optional<Scratch<T>> scratch_;
+  std::unique_ptr<T, Free> owned_;
+  T* data_;
+};
+
 // The weights of jobs on the same kernel as panels of split numbers.
-class SplitWeights {
+class SplitWeights : public PackedWeights {
  public:
   // `run`: how many taps follow each other without a gap, their channels sharing steps; above 1 for a single
   // job only. Taken from jobs[0].kept if they are there, and left there.
@@ -43,25 +78,41 @@ class SplitWeights {
   int64_t panel_size(size_t job) const { return steps(job) * step_; }
   // Panel number `block` of outputs, counting through all groups.
   const uint16_t* panel(size_t job, int64_t block) const {
-    return panels_ + first_[job] * step_ + block * panel_size(job);
+    return panels_.data() + first_[job] * step_ + block * panel_size(job);
   }
 
  private:
   template <class T>
   struct Packing;  // what is needed while they are made
-  struct Free {
-    void operator()(uint16_t* memory) const;
-  };
 
-  std::vector<int64_t> key_;  // what they were made from and for
-  int64_t step_;              // numbers in a step
-  int64_t blocks_;            // of kSplitLanes outputs, in all groups
+  int64_t step_;    // numbers in a step
+  int64_t blocks_;  // of kSplitLanes outputs, in all groups
   std::vector<std::vector<Step>> order_;
   std::vector<int64_t> first_;  // step of each job
-  // Kept ones outlive this thread's scratch memory.
-  std::optional<Scratch<uint16_t>> scratch_;
-  std::unique_ptr<uint16_t, Free> owned_;
-  uint16_t* panels_;
+  PackedMemory<uint16_t> panels_;
+  bool safe_ = true;
+};
+
+// Transformed weights: see Note [Winograd].
+class WinogradWeights : public PackedWeights {
+ public:
+  // Taken from job.kept if they are there, and left there.
+  static std::shared_ptr<const WinogradWeights> of(const ConvJob<float>& job,
+                                                   const ConvKernel<float>& kernel);
+  WinogradWeights(const ConvJob<float>& job, const ConvKernel<float>& kernel);
+
+  // Whether all of them can be transformed.
+  bool safe() const { return safe_; }
+  // [channel][output] of a frequency, for a block of outputs.
+  const float* panel(int64_t block, int64_t frequency) const {
+    return panels_.data() + (block * kFrequencies + frequency) * panel_;
+  }
+
+ private:
+  bool transform(const ConvJob<float>& job, const ConvKernel<float>& kernel, int64_t block);
+
+  const int64_t panel_, blocks_;
+  PackedMemory<float> panels_;
   bool safe_ = true;
 };
 

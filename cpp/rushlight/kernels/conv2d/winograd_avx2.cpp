@@ -1,0 +1,1 @@
+#include "rushlight/kernels/conv2d/winograd.inl.h"
