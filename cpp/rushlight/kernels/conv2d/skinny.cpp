@@ -16,7 +16,8 @@ constexpr int64_t kPieceWork = 1 << 17;
 // From so many pixels, and for weights that stay in the L2 cache, every thread gathers its own pixels:
 // columns that another core wrote are slow to read.
 constexpr int64_t kPartPixels = 32, kCachedWeights = 1 << 18;
-constexpr int64_t kChain = 32;  // rows of weights at a time, read from end to end
+constexpr int64_t kChain = 32;        // rows of weights at a time, read from end to end
+constexpr int64_t kChainPixels = 32;  // of a weight's gradient: longer sums are less exact than PyTorch's
 
 int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -210,12 +211,13 @@ void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
     Scratch<T> columns(s.pixels * width);
     s.gather_columns(src, 0, s.pixels, first, end - first, columns.data(), width);
     // A few rows at a time, written from end to end.
-    for (int64_t o = 0; o < p.out_channels; o += rows) {
-      const T* a = grad.data() + o;
-      s.kernel.block({std::min(rows, p.out_channels - o), width, s.pixels, rows, 1, &a, 0, p.out_channels,
-                      columns.data(), s.kernel.nr, width, 0, grad_weight + o * s.depth + first * s.taps,
-                      s.depth, false, nullptr});
-    }
+    for (int64_t o = 0; o < p.out_channels; o += rows)
+      for (int64_t k = 0; k < s.pixels; k += kChainPixels) {
+        const T* a = grad.data() + k * p.out_channels + o;
+        s.kernel.block({std::min(rows, p.out_channels - o), width, std::min(kChainPixels, s.pixels - k), rows,
+                        1, &a, 0, p.out_channels, columns.data() + k * width, s.kernel.nr, width, 0,
+                        grad_weight + o * s.depth + first * s.taps, s.depth, k > 0, nullptr});
+      }
   });
 }
 
