@@ -1,7 +1,7 @@
 """Errors of ResNet-18's convolutions in float32 against float64: not above PyTorch's, largest and mean.
 
 Inputs are normally distributed, or what a ReLU leaves of that: sums then grow larger before they are rounded.
-A single largest error is a matter of luck: that of a layer is the median over channels of a channel's largest.
+A single largest error is luck: that of a layer is the median over channels of the largest of each.
 """
 
 from __future__ import annotations
