@@ -27,7 +27,8 @@ namespace {
 
 constexpr int64_t kChain = 28;                // most steps summed in tiles before they join the sum in memory
 constexpr int64_t kTasks = 8;                 // wanted at least: rows are cut into pieces otherwise
-constexpr int64_t kTaskChannels = 64;         // of a task: what it keeps of them in its L2 cache is
+constexpr int64_t kTaskChannels = 64;         // of a task,
+constexpr int64_t kPixelChannels = 256;       // where one tap leaves room for them; it keeps in its L2 cache
 constexpr int64_t kRingBytes = 640 << 10;     // so much of the source, about,
 constexpr int64_t kOutputBytes = 1500 << 10;  // and of packed outputs and sums
 constexpr int64_t kFewChannels = 16;          // pixels of fewer are not worth a look each
@@ -119,7 +120,7 @@ class SplitGradWeight {
         vertical_(p.out_h(), p.in_h, p.pad_h, p.kernel_h, p.stride_h, p.dilation_h),
         horizontal_(p.out_w(), p.in_w, p.pad_w, p.kernel_w, p.stride_w, p.dilation_w),
         merged_(horizontal_.dilation == 1 ? p.kernel_w : 1),
-        channels_(std::min(p.in_channels, kTaskChannels)) {
+        channels_(std::min(p.in_channels, p.taps() == 1 ? kPixelChannels : kTaskChannels)) {
     const int64_t pixel = src.col * horizontal_.step;
     way_ = src.channel == 1 && pixel == p.in_channels && p.in_channels == channels_ ? Way::Dense
            : src.channel == 1 && p.in_channels >= kFewChannels                      ? Way::Pixels
