@@ -25,4 +25,28 @@ inline void configure_tiles(int64_t rows = 32) {
   _tile_loadconfig(&config);
 }
 
+// A block of 2 x 2 tiles: sums 0 to 3, A in 4 and 5, B in 6 and 7. kTwo: two tiles of rows, else one.
+template <bool kTwo>
+inline void clear_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  if constexpr (kTwo) _tile_zero(2);
+  if constexpr (kTwo) _tile_zero(3);
+}
+template <bool kTwo>
+inline void add_products() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  if constexpr (kTwo) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
+}
+// To rows of 32 numbers.
+template <bool kTwo>
+inline void store_sums(float* sums) {
+  _tile_stored(0, sums, 128);
+  _tile_stored(1, sums + 16, 128);
+  if constexpr (kTwo) _tile_stored(2, sums + 16 * 32, 128);
+  if constexpr (kTwo) _tile_stored(3, sums + 16 * 32 + 16, 128);
+}
+
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

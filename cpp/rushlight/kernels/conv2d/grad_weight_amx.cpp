@@ -103,7 +103,6 @@ void pair(const LaneRun<T>& x) {
   }
 }
 
-// 2 x 2 tiles: sums 0 to 3, A in 4 and 5, B in 6 and 7. kTwo: two tiles of rows, else one.
 template <bool kTwo>
 inline void load_a(const uint16_t* a) {
   _tile_loadd(4, a, 2 * kLanes);
@@ -112,13 +111,6 @@ inline void load_a(const uint16_t* a) {
 inline void load_b(const uint16_t* b) {
   _tile_loadd(6, b, 2 * kLanes);
   _tile_loadd(7, b + kLaneTile, 2 * kLanes);
-}
-template <bool kTwo>
-inline void add_products() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  if constexpr (kTwo) _tile_dpbf16ps(2, 5, 6);
-  if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
 }
 
 // Small products first: they meet smaller sums, where less of them is rounded away.
@@ -163,19 +155,13 @@ struct Pending {
 template <int kParts, bool kTwo>
 inline void multiply_block(const LaneProduct& x, const uint16_t* a, const uint16_t* b, Pending& pending,
                            float* sums) {
-  _tile_zero(0);
-  _tile_zero(1);
-  if constexpr (kTwo) _tile_zero(2);
-  if constexpr (kTwo) _tile_zero(3);
+  clear_sums<kTwo>();
   const int64_t share = (kSumBlock / 16 + x.steps - 1) / x.steps * 16;
   for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPair) {
     add_step<kParts, kTwo>(a + x.a_step[s], x.a_part, b);
     pending.add(share);
   }
-  _tile_stored(0, sums, 128);
-  _tile_stored(1, sums + 16, 128);
-  if constexpr (kTwo) _tile_stored(2, sums + kSumBlock / 2, 128);
-  if constexpr (kTwo) _tile_stored(3, sums + kSumBlock / 2 + 16, 128);
+  store_sums<kTwo>(sums);
 }
 
 template <int kParts>

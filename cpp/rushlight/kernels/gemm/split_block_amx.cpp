@@ -92,8 +92,7 @@ struct Chain {
   int64_t steps;
 };
 
-// A 2 x 2 block of tiles: accumulators 0 to 3, A in 4 and 5, B in 6 and 7. Each load serves as many products
-// as registers allow.
+// Each load serves as many products as registers allow.
 template <bool kTwo>
 inline void load_a(const TilePair& a, int64_t offset, int64_t row) {
   _tile_loadd(4, a.first + offset, row);
@@ -103,15 +102,7 @@ inline void load_b(const uint16_t* b, int part) {
   _tile_loadd(6, b + part * kSplitPart, 64);
   _tile_loadd(7, b + part * kSplitPart + kSplitTile, 64);
 }
-template <bool kTwo>
-inline void multiply() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  if constexpr (kTwo) _tile_dpbf16ps(2, 5, 6);
-  if constexpr (kTwo) _tile_dpbf16ps(3, 5, 7);
-}
 
-// kTwo: two tiles of rows, else one.
 template <bool kTwo, class T>
 inline void multiply_small_parts(const Chain& x, Drain<T>& drain, int64_t rows) {
   const uint16_t* b = x.b;
@@ -119,15 +110,15 @@ inline void multiply_small_parts(const Chain& x, Drain<T>& drain, int64_t rows) 
     const int64_t hi = x.a_step[s];
     load_b(b, 0);
     load_a<kTwo>(x.a, hi + 2 * x.a_part, x.a_row);
-    multiply<kTwo>();
+    add_products<kTwo>();
     load_a<kTwo>(x.a, hi + x.a_part, x.a_row);
-    multiply<kTwo>();
+    add_products<kTwo>();
     load_b(b, 1);
-    multiply<kTwo>();
+    add_products<kTwo>();
     load_a<kTwo>(x.a, hi, x.a_row);
-    multiply<kTwo>();
+    add_products<kTwo>();
     load_b(b, 2);
-    multiply<kTwo>();
+    add_products<kTwo>();
     drain.some(rows);
   }
 }
@@ -136,10 +127,7 @@ inline void multiply_small_parts(const Chain& x, Drain<T>& drain, int64_t rows) 
 template <int kParts, bool kTwo, class T>
 inline void multiply_chain(const Chain& x, Drain<T>& drain) {
   const int64_t rows = (31 + x.steps) / (x.steps > 0 ? x.steps : 1);
-  _tile_zero(0);
-  _tile_zero(1);
-  if constexpr (kTwo) _tile_zero(2);
-  if constexpr (kTwo) _tile_zero(3);
+  clear_sums<kTwo>();
   // Small products meet small sums, where less of them is rounded away: half the error of one pass.
   if constexpr (kParts > 2) multiply_small_parts<kTwo>(x, drain, rows);
   const uint16_t* b = x.b;
@@ -148,22 +136,18 @@ inline void multiply_chain(const Chain& x, Drain<T>& drain) {
     load_b(b, 0);
     if constexpr (kParts == 2) {
       load_a<kTwo>(x.a, hi + x.a_part, x.a_row);
-      multiply<kTwo>();
+      add_products<kTwo>();
     }
     load_a<kTwo>(x.a, hi, x.a_row);
-    multiply<kTwo>();
+    add_products<kTwo>();
     if constexpr (kParts == 2) {
       load_b(b, 1);
-      multiply<kTwo>();
+      add_products<kTwo>();
     }
     if constexpr (kParts < 3) drain.some(rows);
   }
   drain.rest();
-  Block& sums = drain.sums();
-  _tile_stored(0, &sums[0][0], 128);
-  _tile_stored(1, &sums[0][16], 128);
-  if constexpr (kTwo) _tile_stored(2, &sums[16][0], 128);
-  if constexpr (kTwo) _tile_stored(3, &sums[16][16], 128);
+  store_sums<kTwo>(&drain.sums()[0][0]);
 }
 
 // Weights of a chain that stay in the L2 cache beside the sources.
