@@ -32,6 +32,28 @@
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
 
+// Over the lanes, halves first.
+template <class T, class F>
+inline T reduce_lanes(Vec<T> a, F f) {
+  T part[Vec<T>::kLanes];
+  a.store(part);
+  for (int64_t half = Vec<T>::kLanes / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i) part[i] = f(part[i], part[i + half]);
+  return part[0];
+}
+template <class T>
+inline T reduce_add(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x + y; });
+}
+template <class T>
+inline T reduce_max(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; });
+}
+template <class T>
+inline T reduce_min(Vec<T> a) {
+  return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
+}
+
 // The first min(n, kLanes) elements: for loops whose last step is a part of a vector.
 template <class T>
 inline Vec<T> load_n(const T* p, int64_t n) {

@@ -191,27 +191,6 @@ inline Mask<int32_t> operator!(Mask<int32_t> a) { return {static_cast<__mmask16>
 inline I32 select(Mask<int32_t> m, I32 a, I32 b) { return I32::wrap(_mm512_mask_blend_epi32(m.m, b.r, a.r)); }
 inline bool any(Mask<int32_t> m) { return m.m != 0; }
 
-template <class T, class F>
-inline T reduce_lanes(Vec<T> a, F f) {
-  T part[Vec<T>::kLanes];
-  a.store(part);
-  for (int64_t half = Vec<T>::kLanes / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) part[i] = f(part[i], part[i + half]);
-  return part[0];
-}
-template <class T>
-inline T reduce_add(Vec<T> a) {
-  return reduce_lanes(a, [](T x, T y) { return x + y; });
-}
-template <class T>
-inline T reduce_max(Vec<T> a) {
-  return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; });
-}
-template <class T>
-inline T reduce_min(Vec<T> a) {
-  return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
-}
-
 inline I32 to_int(F32 a) { return I32::wrap(_mm512_cvtps_epi32(a.r)); }
 inline F32 to_float(I32 a) { return F32::wrap(_mm512_cvtepi32_ps(a.r)); }
 inline I32 bits(F32 a) { return I32::wrap(_mm512_castps_si512(a.r)); }

@@ -169,27 +169,6 @@ inline Vec<double> round(Vec<double> a) {
   return map_lanes(a, [](double x) { return __builtin_nearbyint(x); });
 }
 
-template <class T, class F>
-inline T reduce_lanes(Vec<T> a, F f) {
-  T part[16 / sizeof(T)];
-  a.store(part);
-  for (int64_t half = Vec<T>::kLanes / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) part[i] = f(part[i], part[i + half]);
-  return part[0];
-}
-template <class T>
-inline T reduce_add(Vec<T> a) {
-  return reduce_lanes(a, [](T x, T y) { return x + y; });
-}
-template <class T>
-inline T reduce_max(Vec<T> a) {
-  return reduce_lanes(a, [](T x, T y) { return x > y ? x : y; });
-}
-template <class T>
-inline T reduce_min(Vec<T> a) {
-  return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
-}
-
 inline Vec<int32_t> to_int(Vec<float> a) {
   Vec<int32_t> r;
   for (int i = 0; i < 4; ++i) r.lanes[i] = static_cast<int32_t>(__builtin_nearbyintf(a.lanes[i]));
