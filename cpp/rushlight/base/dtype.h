@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "rushlight/base/check.h"
+
 namespace rushlight {
 
 enum class DType : uint8_t { Bool, UInt8, Int8, Int16, Int32, Int64, Float16, BFloat16, Float32, Float64 };
@@ -134,6 +136,18 @@ decltype(auto) dispatch_all(DType dtype, F&& f) {
     case DType::Float32: return f(TypeTag<float>{});
     default: return f(TypeTag<double>{});
   }
+}
+
+// The same for floating types only; `what` names the op in the report of an internal error.
+template <class F>
+decltype(auto) dispatch_floating(DType dtype, const char* what, F&& f) {
+  switch (dtype) {
+    case DType::Float16: return f(TypeTag<Float16>{});
+    case DType::BFloat16: return f(TypeTag<BFloat16>{});
+    case DType::Float32: return f(TypeTag<float>{});
+    default: RUSHLIGHT_INTERNAL_ASSERT(dtype == DType::Float64, what, " of ", dtype_name(dtype));
+  }
+  return f(TypeTag<double>{});
 }
 
 }  // namespace rushlight

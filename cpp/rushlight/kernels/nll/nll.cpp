@@ -9,17 +9,6 @@
 namespace rushlight::kernels {
 namespace {
 
-template <class F>
-void dispatch(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::Float16: return f(TypeTag<Float16>{});
-    case DType::BFloat16: return f(TypeTag<BFloat16>{});
-    case DType::Float32: return f(TypeTag<float>{});
-    case DType::Float64: return f(TypeTag<double>{});
-    default: RUSHLIGHT_INTERNAL_ASSERT(false, "nll of ", dtype_name(dtype));
-  }
-}
-
 template <class T>
 double value(T x) {
   if constexpr (sizeof(T) == 2)
@@ -54,7 +43,7 @@ void for_each_target(const NllParams& params, Visit&& visit) {
 
 NllSums nll(const NllParams& params, const void* log_probs, void* losses) {
   NllSums sums{0.0, 0.0};
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "nll", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(log_probs);
     T* to = static_cast<T*>(losses);
@@ -71,7 +60,7 @@ NllSums nll(const NllParams& params, const void* log_probs, void* losses) {
 
 void nll_backward(const NllParams& params, const void* grad, bool single, double divisor,
                   void* grad_log_probs) {
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "nll", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(grad);
     T* to = static_cast<T*>(grad_log_probs);

@@ -40,17 +40,6 @@ const Pool2dTable<uint16_t>& table() {
 template <class T>
 using Stored = std::conditional_t<std::is_same_v<T, BFloat16>, uint16_t, T>;
 
-template <class F>
-void dispatch(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::Float16: return f(TypeTag<Float16>{});
-    case DType::BFloat16: return f(TypeTag<BFloat16>{});
-    case DType::Float32: return f(TypeTag<float>{});
-    case DType::Float64: return f(TypeTag<double>{});
-    default: RUSHLIGHT_INTERNAL_ASSERT(false, "pooling of ", dtype_name(dtype));
-  }
-}
-
 PoolWindow window_at(const Pool2dParams& params, int64_t oh, int64_t ow) {
   const auto i = static_cast<size_t>(oh);
   const auto j = static_cast<size_t>(ow);
@@ -252,7 +241,7 @@ bool max_pool2d_numbers_fit(const Pool2dParams& params) {
 }
 
 void max_pool2d(const Pool2dParams& params, const void* src, void* dst, void* where) {
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "pooling", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
     T* to = static_cast<T*>(dst);
@@ -273,7 +262,7 @@ void max_pool2d(const Pool2dParams& params, const void* src, void* dst, void* wh
 
 void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const void* where,
                          void* grad_src) {
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "pooling", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* grad = static_cast<const T*>(grad_dst);
     T* to = static_cast<T*>(grad_src);
@@ -291,7 +280,7 @@ void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const
 }
 
 void max_pool2d_gather(const Pool2dParams& params, const void* src, const void* where, void* dst) {
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "pooling", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
     T* to = static_cast<T*>(dst);
@@ -312,7 +301,7 @@ void max_pool2d_positions(const Pool2dParams& params, const uint8_t* where, int6
 }
 
 void avg_pool2d(const Pool2dParams& params, const void* src, void* dst) {
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "pooling", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* from = static_cast<const T*>(src);
     T* to = static_cast<T*>(dst);
@@ -331,7 +320,7 @@ void avg_pool2d(const Pool2dParams& params, const void* src, void* dst) {
 }
 
 void avg_pool2d_backward(const Pool2dParams& params, const void* grad_dst, void* grad_src) {
-  dispatch(params.dtype, [&](auto tag) {
+  dispatch_floating(params.dtype, "pooling", [&](auto tag) {
     using T = typename decltype(tag)::type;
     using C = std::conditional_t<sizeof(T) == 2, float, T>;
     const T* grad = static_cast<const T*>(grad_dst);

@@ -8,18 +8,6 @@
 namespace rushlight::kernels {
 namespace {
 
-// Calls f(TypeTag<T>{}) for the floating types.
-template <class F>
-void dispatch_floating(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::Float16: return f(TypeTag<Float16>{});
-    case DType::BFloat16: return f(TypeTag<BFloat16>{});
-    case DType::Float32: return f(TypeTag<float>{});
-    case DType::Float64: return f(TypeTag<double>{});
-    default: RUSHLIGHT_INTERNAL_ASSERT(false, "floating type expected, got ", dtype_name(dtype));
-  }
-}
-
 // Count, mean and sum of squared deviations from it. Blocks are taken in two passes while they are in cache
 // and merged by Chan's formula, so the result does not suffer from means far from zero.
 struct Moments {
@@ -155,7 +143,7 @@ struct Magnitude : PlainReduction<Magnitude<T, kMax>, T, ComputeType<T>> {
 
 void reduce_var(double correction, bool take_root, DType dtype, const ReduceLayout& layout, const void* src,
                 void* var, void* mean) {
-  dispatch_floating(dtype, [&](auto tag) {
+  dispatch_floating(dtype, "moments", [&](auto tag) {
     using T = typename decltype(tag)::type;
     using C = ComputeType<T>;
     run_moments(layout, static_cast<const T*>(src), [=](int64_t o, const Moments& moments) {
@@ -169,7 +157,7 @@ void reduce_var(double correction, bool take_root, DType dtype, const ReduceLayo
 }
 
 void reduce_moments(DType dtype, const ReduceLayout& layout, const void* src, double* mean, double* var) {
-  dispatch_floating(dtype, [&](auto tag) {
+  dispatch_floating(dtype, "moments", [&](auto tag) {
     using T = typename decltype(tag)::type;
     run_moments(layout, static_cast<const T*>(src), [=](int64_t o, const Moments& moments) {
       mean[o] = moments.mean;
@@ -179,7 +167,7 @@ void reduce_moments(DType dtype, const ReduceLayout& layout, const void* src, do
 }
 
 void reduce_norm(double p, DType dtype, const ReduceLayout& layout, const void* src, void* dst) {
-  dispatch_floating(dtype, [&](auto tag) {
+  dispatch_floating(dtype, "moments", [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* to = static_cast<T*>(dst);
     const auto run = [&](const auto& op) { run_reduction(op, layout, static_cast<const T*>(src), false); };
