@@ -13,6 +13,7 @@
 #include "rushlight/kernels/conv2d/depthwise.h"
 #include "rushlight/kernels/conv2d/live_taps.h"
 #include "rushlight/kernels/conv2d/skinny.h"
+#include "rushlight/kernels/conv2d/skinny_bf16.h"
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/task.h"
 #include "rushlight/kernels/conv2d/weights.h"
@@ -313,12 +314,16 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
 bool conv2d_forward_bf16(const Conv2dParams& p, ImageView<const uint16_t> src, const float* weight,
                          const ConvEpilogue<uint16_t>& epilogue, uint16_t* dst, KeptWeights* kept) {
   if (!has_bfloat16()) return false;
+  if (kept == nullptr && skinny_bf16_forward_fits(p))
+    return skinny_bf16_forward(p, src, weight, epilogue, dst);
   const ConvJob<uint16_t> job = forward_job(p, src, weight, epilogue, dst, kept);
   return !job.taps.empty() && run_bf16(p, {job});
 }
 
 bool conv2d_grad_src_bf16(const Conv2dParams& p, ImageView<const uint16_t> grad_dst, const float* weight,
                           uint16_t* grad_src) {
+  if (has_bfloat16() && skinny_bf16_grad_src_fits(p))
+    return skinny_bf16_grad_src(p, grad_dst, weight, grad_src);
   return has_bfloat16() && run_bf16(p, grad_src_jobs(p, grad_dst, weight, grad_src));
 }
 

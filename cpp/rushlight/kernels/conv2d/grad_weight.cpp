@@ -12,6 +12,7 @@
 #include "rushlight/kernels/conv2d/live_taps.h"
 #include "rushlight/kernels/conv2d/output_sums.h"
 #include "rushlight/kernels/conv2d/skinny.h"
+#include "rushlight/kernels/conv2d/skinny_bf16.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/conv2d/winograd.h"
 #include "rushlight/kernels/gemm/gemm.h"
@@ -174,6 +175,8 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
 
 bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> src,
                              ImageView<const uint16_t> grad_dst, float* grad_weight) {
+  if (has_bfloat16() && skinny_bf16_grad_weight_fits(p))
+    return skinny_bf16_grad_weight(p, src, grad_dst, grad_weight);
   if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p, kBf16Pixels, kBf16Reuse)) return false;
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   trace::note_kernel("conv2d_grad_weight_bf16_amx");
