@@ -61,6 +61,9 @@ std::vector<Conv2dParams> shapes() {
       make(2, 24, 2, 3, 24, 3, 3, 1, 1, 4, 4, 4, 4),
       make(3, 16, 1, 2, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16),
       make(20, 24, 1, 1, 24, 2, 2, 6, 6, 3, 3),
+      // rows and columns of results that read padding only
+      make(16, 20, 4, 5, 24, 1, 3, 1, 1, 2, 0),
+      make(2, 33, 5, 4, 18, 3, 1, 1, 2, 0, 3),
       // Images in sixteens: few channels, one or two pixels of the result in a window; rings of rows; short
       // rows.
       make(16, 3, 20, 24, 40, 7, 7, 2, 2, 3, 3),

@@ -157,8 +157,8 @@ template <int kParts, class T>
 void split_block(const SplitBlock<T>& x) {
   configure_tiles();
   Drain<T> drain;
-  const int64_t longest = x.totals == nullptr ? x.steps : kSplitChain;
-  for (int64_t s = 0; s == 0 || s < x.steps; s += longest) {
+  const int64_t longest = x.totals != nullptr ? kSplitChain : x.steps > 0 ? x.steps : 1;
+  for (int64_t s = 0; s == 0 || s < x.steps; s += longest) {  // once even for no steps: results are written
     const int64_t steps = x.steps - s < longest ? x.steps - s : longest;
     const auto multiply_one = [&](int64_t i, int64_t j) {
       const uint16_t* const* tiles = x.a_tiles + i / 16;
