@@ -55,6 +55,8 @@ std::vector<Conv2dParams> shapes() {
       make(3, 20, 8, 9, 530, 1, 1, 2, 2),
       make(2, 20, 15, 17, 18, 3, 3, 2, 2, 2, 2, 2, 2),
       make(5, 6, 12, 13, 17, 3, 4, 3, 2, 1, 1, 1, 2),
+      // bands that strips of columns do not divide
+      make(2, 64, 8, 56, 32, 7, 7, 1, 1, 1, 0),
       // taps that never meet the source: some, all but one, all
       make(16, 40, 2, 2, 33, 3, 3, 2, 2, 1, 1),
       make(32, 36, 1, 1, 40, 3, 3, 1, 1, 1, 1),

@@ -239,6 +239,7 @@ class SplitGradWeight {
     for (int64_t i = first; i < last; ++i) {
       const int64_t group = i / vertical_.size / strips_, row = i % vertical_.size;
       const int64_t col = i / vertical_.size % strips_ * cols_;
+      const int64_t cols = std::min(cols_, horizontal_.size - col);  // what follows is the next band's
       if (i == first || row == 0) ready = 0;
       const int64_t top = row * vertical_.stride;
       for (ready = std::max(ready, top); ready <= top + vertical_.reach; ++ready)
@@ -246,15 +247,15 @@ class SplitGradWeight {
                  ring.data() + ready % ring_rows_ * slot_);
       LaneRows<T> grad = lanes(group, row, col, false);
       grad.view.data += range.output;
-      grad.runs(cols_, [&](const T* const* pointers, int64_t x, int64_t n) {
+      grad.runs(cols, [&](const T* const* pointers, int64_t x, int64_t n) {
         kernel_.pair({pointers, n, grad.view.col, range.outputs,
                       panels.data() + x * kernel_.parts * 2 * kLaneTile, kernel_.parts * 2 * kLaneTile, 0,
-                      cols_ * kernel_.parts * 2 * kLaneTile});
+                      cols * kernel_.parts * 2 * kLaneTile});
       });
       for (int64_t tap = 0; tap < p_.taps(); tap += merged_) {
         const int64_t down = tap / p_.kernel_w * vertical_.dilation;
         const int64_t right = tap % p_.kernel_w * horizontal_.dilation;
-        kernel_.multiply({merged_ * range.channels, range.panels, cols_,
+        kernel_.multiply({merged_ * range.channels, range.panels, cols,
                           ring.data() + (top + down) % ring_rows_ * slot_ + right * range.channels * kLanes,
                           part, steps, panels.data(), sums + tap / merged_ * run_sums_, i > first});
       }
