@@ -132,11 +132,19 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
   });
 }
 
-// Jobs on one source at once, if tiles serve them better so.
+// Whether tiles serve jobs on one source best at once.
+template <class T>
+bool fit_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jobs) {
+  if constexpr (std::is_same_v<T, float>)
+    return kernel.split && !is_depthwise(jobs[0]) && split_batch_fits(jobs);
+  return false;
+}
+
+// Jobs on one source at once, if they fit together.
 template <class T>
 bool run_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jobs) {
   if constexpr (std::is_same_v<T, float>)
-    if (kernel.split && !is_depthwise(jobs[0]) && split_batch_fits(jobs) && run_split_batch(jobs)) {
+    if (fit_together(kernel, jobs) && run_split_batch(jobs)) {
       trace::note_kernel(kernel.name);
       return true;
     }
@@ -303,11 +311,14 @@ void conv2d_forward(const Conv2dParams& p, ImageView<const T> src, const T* weig
 
 template <class T>
 void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T* weight, T* grad_src) {
-  if (skinny_with_taps(p, kSkinnyGradSrc)) return skinny_grad_src(p, grad_dst, weight, grad_src);
+  const ConvKernel<T>& kernel = select_conv2d<T>(active_isa(), p.in_w);
+  const std::vector<ConvJob<T>> jobs = grad_src_jobs(p, grad_dst, weight, grad_src);
+  const bool together = !jobs.empty() && fit_together(kernel, jobs);
+  if (skinny_with_taps(p, together ? kSkinnyForward : kSkinnyGradSrc))
+    return skinny_grad_src(p, grad_dst, weight, grad_src);
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;
-  const std::vector<ConvJob<T>> jobs = grad_src_jobs(p, grad_dst, weight, grad_src);
-  if (jobs.empty() || run_together(select_conv2d<T>(active_isa(), p.in_w), jobs)) return;
+  if (jobs.empty() || run_together(kernel, jobs)) return;
   for (const ConvJob<T>& job : jobs) run_job(select_conv2d<T>(active_isa(), job.out_w), job);
 }
 

@@ -134,7 +134,7 @@ class SplitConv {
     x.n = std::min(job_.outputs, outputs.last * kSplitLanes) - outputs.first * kSplitLanes;
     x.b =
         weights_->panel(0, outputs.group * plan_.output_blocks + outputs.first) + first_step * split_.step();
-    x.b_panel = weights_->panel_size(0);
+    x.b_panel = weights_->block_size();
     x.accumulate = first_step > 0;
     const ConvEpilogue<T>& epilogue = job_.epilogue;
     if (first_step == 0 && epilogue.bias != nullptr) x.bias = epilogue.bias + x.column;

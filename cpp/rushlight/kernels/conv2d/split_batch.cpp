@@ -25,6 +25,7 @@ constexpr int64_t kRingRows = 24;
 constexpr int64_t kCachedWeights = 900 * 1024;  // bytes of packed weights that stay in the L2 cache
 constexpr int64_t kSlab = int64_t{16} << 20;    // bytes of split sources of several units
 constexpr int64_t kTasks = 8;                   // wanted at least
+constexpr int64_t kOwnSource = 1200 * 1024;     // bytes of all split sources that leave room for weights
 constexpr int64_t kNarrow = 14;                 // shorter rows are multiplied together,
 constexpr int64_t kRunPixels = 64;              // so many pixels
 
@@ -42,18 +43,22 @@ class SplitBatch {
         first_(jobs[0]),
         split_(split_kernel<T>()),
         windows_(windows),
-        weights_(SplitWeights::of(jobs, weights_kernel(split_), 1)),
         blocks_(ceil_div(first_.outputs, kSplitLanes)),
-        units_(first_.groups * (first_.images / kImages)),
-        safe_(weights_->safe()) {
+        units_(first_.groups * (first_.images / kImages)) {
     measure();
     pixel_ = split_steps(first_.channels) * split_.tile_step();
     row_ = cols_ * pixel_;
-    for (size_t job = 0; job < jobs_.size(); ++job) block_bytes_ += 2 * weights_->panel_size(job);
+    size_ = first_.src_h * row_;
+    weights_later_ = first_.kept == nullptr && blocks_ >= kTasks && 2 * units_ * size_ <= kOwnSource;
+    weights_ = SplitWeights::of(jobs, weights_kernel(split_), 1, weights_later_);
+    safe_ = weights_->safe();
+    block_bytes_ = 2 * weights_->block_size();
   }
 
   bool run() {
-    if (units_ * rows_ >= kRingRows && blocks_ * block_bytes_ <= kCachedWeights)
+    if (weights_later_)
+      run_blocks();
+    else if (units_ * rows_ >= kRingRows && blocks_ * block_bytes_ <= kCachedWeights)
       run_rings();
     else
       run_slabs();
@@ -68,7 +73,11 @@ class SplitBatch {
   };
   struct Outputs {
     int64_t first, last;  // blocks
+    const uint16_t* first_panels;
   };
+  Outputs outputs_of(int64_t unit, int64_t first, int64_t last) const {
+    return {first, last, weights_->panel(0, unit % first_.groups * blocks_ + first)};
+  }
 
   // The extent of all taps, and of the columns they read.
   void measure() {
@@ -110,25 +119,20 @@ class SplitBatch {
       const int64_t bottom = std::min(top + tap_rows_, first_.src_h);
       for (packed = std::max(packed, top); packed < bottom; ++packed) pack_row(unit, packed, ring);
       for (size_t job = 0; job < jobs_.size(); ++job)
-        if (row < jobs_[job].out_h) multiply(job, unit, row, row + 1, ring, {0, blocks_});
+        if (row < jobs_[job].out_h) multiply(job, unit, row, row + 1, ring, outputs_of(unit, 0, blocks_));
     }
   }
 
   // Some units at a time are split, then multiplied.
   void run_slabs() {
-    const int64_t size = first_.src_h * row_;
-    const int64_t slab = std::clamp<int64_t>(kSlab / (2 * size), 1, units_);
-    Scratch<uint16_t> sources(slab * size);
+    const int64_t slab = std::clamp<int64_t>(kSlab / (2 * size_), 1, units_);
+    Scratch<uint16_t> sources(slab * size_);
     const int64_t output_parts =
         first_.out_w < kNarrow ? std::max(ceil_div(blocks_, 4), std::min(blocks_, ceil_div(kTasks, units_)))
                                : ceil_div(blocks_, std::max<int64_t>(1, kCachedWeights / block_bytes_));
     for (int64_t first = 0; first < units_; first += slab) {
       const int64_t units = std::min(slab, units_ - first);
-      parallel_for(units * first_.src_h, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          pack_row(first + i / first_.src_h, i % first_.src_h,
-                   {sources.data() + i / first_.src_h * size, first_.src_h});
-      });
+      pack_units(first, units, sources.data());
       const int64_t row_parts = std::clamp<int64_t>(ceil_div(kTasks, units * output_parts), 1, rows_);
       const int64_t parts =
           units * row_parts;  // for each part of the outputs, whose weights stay in the cache
@@ -136,11 +140,37 @@ class SplitBatch {
         for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i) {
           const int64_t unit = i % parts / row_parts, rows = i % row_parts, outputs = i / parts;
           multiply_rows(first + unit, rows_ * rows / row_parts, rows_ * (rows + 1) / row_parts,
-                        {sources.data() + unit * size, first_.src_h},
-                        {blocks_ * outputs / output_parts, blocks_ * (outputs + 1) / output_parts});
+                        {sources.data() + unit * size_, first_.src_h},
+                        outputs_of(first + unit, blocks_ * outputs / output_parts,
+                                   blocks_ * (outputs + 1) / output_parts));
         }
       });
     }
+  }
+
+  // Many weights and few pixels: whoever multiplies a block of outputs packs its weights, which stay in the
+  // L2 cache.
+  void run_blocks() {
+    Scratch<uint16_t> sources(units_ * size_);
+    pack_units(0, units_, sources.data());
+    parallel_for(first_.groups * blocks_, 1, [&](int64_t begin, int64_t end) {
+      Scratch<uint16_t> panels(weights_->block_size());
+      for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i) {
+        if (!weights_->pack(jobs_, weights_kernel(split_), 1, i, panels.data())) safe_.store(false);
+        const int64_t block = i % blocks_;
+        for (int64_t unit = i / blocks_; unit < units_; unit += first_.groups)
+          multiply_rows(unit, 0, rows_, {sources.data() + unit * size_, first_.src_h},
+                        {block, block + 1, panels.data()});
+      }
+    });
+  }
+
+  void pack_units(int64_t first, int64_t units, uint16_t* sources) {
+    parallel_for(units * first_.src_h, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        pack_row(first + i / first_.src_h, i % first_.src_h,
+                 {sources + i / first_.src_h * size_, first_.src_h});
+    });
   }
 
   // Rows [row, end), several at once where they are short and have the same taps.
@@ -240,8 +270,8 @@ class SplitBatch {
     const bool chains = steps > split_.chain;
     Scratch<float> totals(chains ? split_totals(pixels * kImages, columns) : 0);
     split_.block({pixels * kImages, columns, steps, tiles.data(), 64, kSplitTile, offsets.data(),
-                  weights_->panel(index, group * blocks_ + outputs.first) + skipped * split_.step(),
-                  weights_->panel_size(index), results.data(), column, false, bias, job.epilogue.residual,
+                  outputs.first_panels + weights_->offset(index) + skipped * split_.step(),
+                  weights_->block_size(), results.data(), column, false, bias, job.epilogue.residual,
                   job.dst.data, job.epilogue.relu, chains ? totals.data() : nullptr});
   }
 
@@ -249,11 +279,12 @@ class SplitBatch {
   const ConvJob<T>& first_;  // for what they share
   const SplitKernel<T>& split_;
   const Windows<T>* const windows_;
-  const std::shared_ptr<const SplitWeights> weights_;
   const int64_t blocks_, units_;
+  bool weights_later_;  // packed by the tasks that use them
+  std::shared_ptr<const SplitWeights> weights_;
   int64_t block_bytes_ = 0;  // of packed weights, in all jobs
   int64_t rows_ = 0, first_row_ = 0, tap_rows_ = 1, first_col_ = 0, cols_ = 1;
-  int64_t pixel_ = 0, row_ = 0;  // numbers
+  int64_t pixel_ = 0, row_ = 0, size_ = 0;  // numbers
   std::atomic<bool> safe_;
 };
 

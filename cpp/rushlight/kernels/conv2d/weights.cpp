@@ -39,11 +39,10 @@ std::vector<std::vector<SplitWeights::Step>> orders_of(const std::vector<ConvJob
   return orders;
 }
 
-// Steps of each job's panels, summed up, times `blocks`.
-std::vector<int64_t> first_steps(const std::vector<std::vector<SplitWeights::Step>>& orders, int64_t blocks) {
+// Steps of each job's panels, summed up.
+std::vector<int64_t> first_steps(const std::vector<std::vector<SplitWeights::Step>>& orders) {
   std::vector<int64_t> first{0};
-  for (const auto& order : orders)
-    first.push_back(first.back() + blocks * static_cast<int64_t>(order.size()));
+  for (const auto& order : orders) first.push_back(first.back() + static_cast<int64_t>(order.size()));
   return first;
 }
 
@@ -130,10 +129,9 @@ struct SplitWeights::Packing {
   const std::vector<ConvJob<T>>& jobs;
   const SplitKernel<float>& split;
   const int64_t run;
+  uint16_t* const to;
 
-  uint16_t* panel(size_t job, int64_t block) const {
-    return const_cast<uint16_t*>(weights.panel(job, block));
-  }
+  uint16_t* panel(size_t job) const { return to + weights.offset(job); }
 
   // Whether all weights of the block can be split.
   bool pack(int64_t block) const {
@@ -163,7 +161,7 @@ struct SplitWeights::Packing {
         for (size_t s = 0; s < weights.order(j).size(); ++s)
           if (const Step step = weights.order(j)[s]; step.channel == c)
             dst[jobs[j].taps[static_cast<size_t>(step.tap)].weight] =
-                panel(j, block) + static_cast<int64_t>(s) * split.step();
+                panel(j) + static_cast<int64_t>(s) * split.step();
       for (int64_t i = c; i < c + kSplitDepth; i += 2) {
         for (int64_t ahead = i + kAhead; ahead < std::min(i + kAhead + 2, job.channels); ++ahead)
           for (int64_t at = 0; at < lanes * taps; at += 16) __builtin_prefetch(channel(ahead) + at, 0, 2);
@@ -171,6 +169,20 @@ struct SplitWeights::Packing {
       }
     }
     return safe;
+  }
+
+  // Asks for a share of the weights of a step's channels, from `channel` on: they are runs of numbers that
+  // lie far apart, which the processor does not foresee.
+  static void prefetch(const ConvJob<T>& job, const float* weight, int64_t lanes, int64_t taps,
+                       int64_t channel, int64_t share) {
+    const int64_t channels = std::min(kSplitDepth, job.channels - channel);
+    if (channels <= 0) return;
+    const bool by_lanes = job.weight_channel == taps;
+    const int64_t runs = by_lanes ? lanes : channels, length = (by_lanes ? channels : lanes) * taps;
+    const int64_t apart = by_lanes ? job.weight_output : job.weight_channel;
+    for (int64_t i = runs * share / taps; i < std::min(runs, runs * (share + 1) / taps); ++i)
+      for (int64_t at = 0; at < length; at += 16)
+        __builtin_prefetch(weight + channel * job.weight_channel + i * apart + at, 0, 2);
   }
 
   // The weights of a block lie in memory as [output][channel][tap] or [channel][output][tap]. They are turned
@@ -189,6 +201,7 @@ struct SplitWeights::Packing {
     for (int64_t c = 0; c < job.channels; c += kSplitDepth) {
       const int64_t channels = std::min(kSplitDepth, job.channels - c);
       const float* src = weight + c * job.weight_channel;
+      int64_t asked = 0;
       const int64_t together = job.weight_channel == taps ? channels : 1;
       for (int64_t i = 0; i < channels; i += together)
         gemm.pack({lanes, kSplitLanes, together * taps, src + i * job.weight_channel, job.weight_output, 1,
@@ -197,10 +210,11 @@ struct SplitWeights::Packing {
         for (size_t s = 0; s < weights.order(j).size(); ++s) {
           const Step step = weights.order(j)[s];
           if (step.channel != c) continue;
+          prefetch(job, weight, lanes, taps, c + kSplitDepth, asked++);
           const int64_t tap = jobs[j].taps[static_cast<size_t>(step.tap)].weight;
           for (int64_t i = 0; i < kSplitDepth; ++i)
             rows[i] = i < channels ? &turned[(i * taps + tap) * kSplitLanes] : nullptr;
-          uint16_t* dst = panel(j, block) + static_cast<int64_t>(s) * split.step();
+          uint16_t* dst = panel(j) + static_cast<int64_t>(s) * split.step();
           safe = split.pair({rows, kSplitLanes, dst, 0}) && safe;
         }
     }
@@ -216,7 +230,7 @@ struct SplitWeights::Packing {
     pack_outputs(job, select_gemm<float>(Isa::Avx512), weight, std::min(kSplitLanes, job.outputs - first),
                  kSplitLanes, plain.data());
     const int64_t depth = run * job.channels;
-    uint16_t* dst = panel(0, block);
+    uint16_t* dst = panel(0);
     bool safe = true;
     for (int64_t i = 0; i < taps / run; ++i, dst += split_steps(depth) * split.step())
       safe = split.pack_columns(
@@ -227,26 +241,35 @@ struct SplitWeights::Packing {
 };
 
 template <class T>
-SplitWeights::SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run)
+SplitWeights::SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run,
+                           bool later)
     : PackedWeights(key_of(jobs, split, run)),
       step_(split.step()),
       blocks_(blocks_of(jobs[0])),
       order_(orders_of(jobs, run)),
-      first_(first_steps(order_, blocks_)),
-      panels_(first_.back() * step_, jobs[0].kept != nullptr) {
-  const Packing<T> packing{*this, jobs, split, run};
+      first_(first_steps(order_)),
+      panels_(later ? 0 : blocks_ * block_size(), jobs[0].kept != nullptr) {
+  if (later) return;
   std::atomic<bool> safe{true};
   parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      if (!packing.pack(i)) safe.store(false, std::memory_order_relaxed);
+      if (!pack(jobs, split, run, i, panels_.data() + i * block_size()))
+        safe.store(false, std::memory_order_relaxed);
   });
   safe_ = safe.load();
 }
 
 template <class T>
+bool SplitWeights::pack(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run,
+                        int64_t block, uint16_t* to) const {
+  return Packing<T>{*this, jobs, split, run, to}.pack(block);
+}
+
+template <class T>
 std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<T>>& jobs,
-                                                     const SplitKernel<float>& split, int64_t run) {
-  return kept_or_made<SplitWeights>(jobs[0].kept, key_of(jobs, split, run), jobs, split, run);
+                                                     const SplitKernel<float>& split, int64_t run,
+                                                     bool later) {
+  return kept_or_made<SplitWeights>(jobs[0].kept, key_of(jobs, split, run), jobs, split, run, later);
 }
 
 namespace {
@@ -305,9 +328,12 @@ template void pack_outputs<float>(const ConvJob<float>&, const GemmKernel<float>
                                   int64_t, float*);
 template void pack_outputs<double>(const ConvJob<double>&, const GemmKernel<double>&, const double*, int64_t,
                                    int64_t, double*);
-template std::shared_ptr<const SplitWeights> SplitWeights::of<float>(const std::vector<ConvJob<float>>&,
-                                                                     const SplitKernel<float>&, int64_t);
-template std::shared_ptr<const SplitWeights> SplitWeights::of<uint16_t>(const std::vector<ConvJob<uint16_t>>&,
-                                                                        const SplitKernel<float>&, int64_t);
+#define RUSHLIGHT_INSTANTIATE(T)                                                                          \
+  template std::shared_ptr<const SplitWeights> SplitWeights::of<T>(                                       \
+      const std::vector<ConvJob<T>>&, const SplitKernel<float>&, int64_t, bool);                          \
+  template bool SplitWeights::pack<T>(const std::vector<ConvJob<T>>&, const SplitKernel<float>&, int64_t, \
+                                      int64_t, uint16_t*) const;
+RUSHLIGHT_INSTANTIATE(float)
+RUSHLIGHT_INSTANTIATE(uint16_t)
 
 }  // namespace rushlight::kernels

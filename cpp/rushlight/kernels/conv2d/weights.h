@@ -56,12 +56,19 @@ class PackedMemory {
 class SplitWeights : public PackedWeights {
  public:
   // `run`: how many taps follow each other without a gap, their channels sharing steps; above 1 for a single
-  // job only. Taken from jobs[0].kept if they are there, and left there.
+  // job only. Taken from jobs[0].kept if they are there, and left there. Unless they are to be kept, `later`
+  // leaves the packing to pack().
   template <class T>
   static std::shared_ptr<const SplitWeights> of(const std::vector<ConvJob<T>>& jobs,
-                                                const SplitKernel<float>& split, int64_t run);
+                                                const SplitKernel<float>& split, int64_t run,
+                                                bool later = false);
   template <class T>
-  SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run);
+  SplitWeights(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run, bool later);
+
+  // Packs a block of kSplitLanes outputs of all jobs to `to`; false if some cannot be split.
+  template <class T>
+  bool pack(const std::vector<ConvJob<T>>& jobs, const SplitKernel<float>& split, int64_t run, int64_t block,
+            uint16_t* to) const;
 
   // Where the steps of a job's panels begin. Taps of a row follow each other, then the next channels come,
   // then the next row: neighbouring taps read the same tiles of the source.
@@ -74,11 +81,12 @@ class SplitWeights : public PackedWeights {
   bool safe() const { return safe_; }
   // Steps of a panel of a job.
   int64_t steps(size_t job) const { return static_cast<int64_t>(order_[job].size()); }
-  // Numbers between panels.
-  int64_t panel_size(size_t job) const { return steps(job) * step_; }
-  // Panel number `block` of outputs, counting through all groups.
+  // Numbers of the panels of a block, one for each job, and where a job's is among them.
+  int64_t block_size() const { return first_.back() * step_; }
+  int64_t offset(size_t job) const { return first_[job] * step_; }
+  // Panel number `block` of outputs, counting through all groups, if they are packed.
   const uint16_t* panel(size_t job, int64_t block) const {
-    return panels_.data() + first_[job] * step_ + block * panel_size(job);
+    return panels_.data() + block * block_size() + offset(job);
   }
 
  private:
@@ -88,7 +96,7 @@ class SplitWeights : public PackedWeights {
   int64_t step_;    // numbers in a step
   int64_t blocks_;  // of kSplitLanes outputs, in all groups
   std::vector<std::vector<Step>> order_;
-  std::vector<int64_t> first_;  // step of each job
+  std::vector<int64_t> first_;  // step of each job, and of all
   PackedMemory<uint16_t> panels_;
   bool safe_ = true;
 };

@@ -50,8 +50,17 @@ inline void pack_transposed(const GemmPanel<T>& x) {
     const int64_t steps = x.k - p < kLanes ? x.k - p : kLanes;
     for (int64_t i = 0; i < x.width; i += kLanes) {
       Vec<T> square[kLanes];
-      for (int64_t r = 0; r < kLanes; ++r)
-        square[r] = i + r < x.lanes ? load_n(x.src + (i + r) * x.lane_stride + p, steps) : Vec<T>(T(0));
+      const T* src = x.src + i * x.lane_stride + p;
+      if (i + kLanes <= x.lanes && steps == kLanes) {
+#pragma GCC unroll 16
+        for (int64_t r = 0; r < kLanes; ++r) square[r] = Vec<T>::load(src + r * x.lane_stride);
+      } else if (i + kLanes <= x.lanes) {
+#pragma GCC unroll 16
+        for (int64_t r = 0; r < kLanes; ++r) square[r] = Vec<T>::load_partial(src + r * x.lane_stride, steps);
+      } else {
+        for (int64_t r = 0; r < kLanes; ++r)
+          square[r] = i + r < x.lanes ? load_n(src + r * x.lane_stride, steps) : Vec<T>(T(0));
+      }
       transpose_square<T>(square);
       for (int64_t q = 0; q < steps; ++q)
         store_n(x.dst + panel_row(x, p + q) * x.width + i, square[q], x.width - i);
