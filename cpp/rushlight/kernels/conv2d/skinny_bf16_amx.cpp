@@ -7,6 +7,7 @@
 #include "rushlight/kernels/gemm/split.h"
 #include "rushlight/kernels/gemm/square.inl.h"
 #include "rushlight/kernels/tiles.h"
+#include "rushlight/kernels/vec/memory.h"
 #include "rushlight/kernels/vec/vec.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
@@ -39,6 +40,12 @@ inline __m512i load_two(const uint16_t* even, const uint16_t* odd, int64_t n) {
   return _mm512_inserti64x4(_mm512_castsi256_si512(load(even)), load(odd), 1);
 }
 
+// The cache lines of 32 weights, before they are read. They may lie beyond the end.
+template <class W>
+inline void prefetch_row(const W* p) {
+  for (int64_t i = 0; i < 32; i += 64 / static_cast<int64_t>(sizeof(W))) __builtin_prefetch(p + i, 0, 2);
+}
+
 // a0 b0 a1 b1 ... from a0 a1 ... b0 b1 ...
 inline __m512i interleaving() {
   alignas(64) uint16_t order[32];
@@ -59,10 +66,14 @@ class RoundedRows {
   void some(int64_t count) {
     for (; count > 0 && row_ < 32; --count, ++row_) {
       const W* src = x_.weight + row_ * x_.depth + first_;
-      for (int64_t s = 0; s < steps_; ++s)
-        _mm512_store_si512(
-            dst_ + s * kStep + row_ * 32,
-            row_ < x_.outputs ? load_row(src + s * 32, x_.depth - first_ - s * 32) : _mm512_setzero_si512());
+      uint16_t* dst = dst_ + row_ * 32;
+      const int64_t left = row_ < x_.outputs ? x_.depth - first_ : 0, whole = at_most(left / 32, steps_);
+      for (int64_t s = 0; s < whole; ++s, src += 32, dst += kStep) {
+        prefetch_row(src + kRowSteps * 32);  // what comes after these steps
+        _mm512_store_si512(dst, load_row(src, 32));
+      }
+      for (int64_t s = whole; s < steps_; ++s, dst += kStep)
+        _mm512_store_si512(dst, s == left / 32 ? load_row(src, left % 32) : _mm512_setzero_si512());
     }
   }
 
@@ -71,6 +82,8 @@ class RoundedRows {
   uint16_t* dst_ = nullptr;
   int64_t first_ = 0, steps_ = 0, row_ = 32;
 };
+
+constexpr int64_t kAhead = 4;  // rows asked for before they are read
 
 // Pairs of rows of weights as tiles of B: [panel of 32 columns][step][two tiles].
 template <class W>
@@ -90,6 +103,8 @@ class RoundedPairs {
       uint16_t* dst = dst_ + pair_ / 16 * kStep + pair_ % 16 * 32;
       const int64_t whole = odd == nullptr ? 0 : x_.width / 32 * 32;
       for (int64_t j = 0; j < whole; j += 32, dst += kPairSteps * kStep) {
+        prefetch_row(even + kAhead * x_.depth + j);
+        prefetch_row(odd + kAhead * x_.depth + j);
         store(dst, load_two(even + j, odd + j, 16));
         store(dst + kTile, load_two(even + j + 16, odd + j + 16, 16));
       }
@@ -245,11 +260,49 @@ void grad_src(const SkinnyGradSrc<W>& x) {
   _tile_release();
 }
 
-// Up to 32 rows and columns of sums to memory.
 inline void store_values(float* p, F32 v, int64_t n) { store_n(p, v, n); }
 inline void store_values(uint16_t* p, F32 v, int64_t n) {
   store_halves(p, (__m256i)_mm512_cvtneps_pbh(v.r), n);
 }
+
+// 32 x 32 sums on their way to memory while tiles make the next ones, past the caches where rows allow: a
+// gradient is read when all others have been written.
+template <class W>
+class Results {
+ public:
+  explicit Results(const SkinnyGradWeight<W>& x) : x_(x) {
+    const auto misfit = reinterpret_cast<uintptr_t>(x.out) | static_cast<uintptr_t>(x.depth * 4);
+    streams_ = sizeof(W) == sizeof(float) && misfit % 64 == 0;
+  }
+  float* room() { return sums_[turn_]; }
+  // What is in the room belongs at (output, column).
+  void start(int64_t output, int64_t column) {
+    from_ = sums_[turn_], turn_ ^= 1;
+    to_ = x_.out + output * x_.depth + column;
+    rows_ = at_most(x_.outputs - output, 32), columns_ = at_most(x_.width - column, 32), row_ = 0;
+  }
+  void rest() {
+    for (; row_ < rows_; ++row_, from_ += 32, to_ += x_.depth) {
+      if constexpr (sizeof(W) == sizeof(float))
+        if (streams_ && columns_ == 32) {
+          store_stream(to_, F32::load(from_));
+          store_stream(to_ + 16, F32::load(from_ + 16));
+          continue;
+        }
+      for (int64_t v = 0; v < columns_; v += 16) store_values(to_ + v, F32::load(from_ + v), columns_ - v);
+    }
+  }
+  ~Results() { stream_end(); }
+
+ private:
+  const SkinnyGradWeight<W>& x_;
+  bool streams_;
+  alignas(64) float sums_[2][32 * 32];
+  const float* from_ = nullptr;
+  W* to_ = nullptr;
+  int64_t rows_ = 0, columns_ = 0, row_ = 0;
+  int turn_ = 0;
+};
 
 template <class W>
 void grad_weight(const SkinnyGradWeight<W>& x) {
@@ -260,15 +313,13 @@ void grad_weight(const SkinnyGradWeight<W>& x) {
   config.rows[6] = config.rows[7] = static_cast<uint8_t>(pairs);
   __asm__ volatile("" ::"r"(&config) : "memory");
   _tile_loadconfig(&config);
-  alignas(64) float sums[32 * 32];
+  Results<W> results(x);
   for (int64_t output = 0; output < x.outputs; output += 32) {
     const uint16_t* a = x.grad + output / 32 * steps * kStep;
-    const int64_t rows = at_most(x.outputs - output, 32);
     _tile_loadd(4, a, 64);
     _tile_loadd(5, a + kTile, 64);
     for (int64_t j = 0; j < x.width; j += 32) {
       const uint16_t* b = x.columns + j / 32 * steps * kStep;
-      W* out = x.out + output * x.depth + j;
       clear_sums<true>();
       for (int64_t s = 0; s < steps; ++s) {
         if (steps > 1) {
@@ -279,22 +330,12 @@ void grad_weight(const SkinnyGradWeight<W>& x) {
         _tile_loadd(7, b + s * kStep + kTile, 64);
         add_products<true>();
       }
-      const int64_t columns = at_most(x.width - j, 32);
-      if constexpr (sizeof(W) == sizeof(float)) {
-        if (rows == 32 && columns == 32) {
-          _tile_stored(0, out, 4 * x.depth);
-          _tile_stored(1, out + 16, 4 * x.depth);
-          _tile_stored(2, out + 16 * x.depth, 4 * x.depth);
-          _tile_stored(3, out + 16 * x.depth + 16, 4 * x.depth);
-          continue;
-        }
-      }
-      store_sums<true>(sums);
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t v = 0; v < columns; v += 16)
-          store_values(out + i * x.depth + v, F32::load(sums + i * 32 + v), columns - v);
+      results.rest();
+      store_sums<true>(results.room());
+      results.start(output, j);
     }
   }
+  results.rest();
   _tile_release();
 }
 

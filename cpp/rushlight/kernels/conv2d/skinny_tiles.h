@@ -10,7 +10,7 @@
 namespace rushlight::kernels {
 
 // Weights are brought into tiles some steps at a time, while those before are multiplied.
-constexpr int64_t kRowSteps = 8;   // of a forward product
+constexpr int64_t kRowSteps = 4;   // of a forward product
 constexpr int64_t kPairSteps = 2;  // of the source's gradient
 
 // Up to 32 outputs of all pixels: rows of weights times columns of pixels.
