@@ -74,7 +74,22 @@ int check_floating() {
   return 0;
 }
 
-int check_vec_float() { return check_floating<float>(); }
+// Sums in double are rounded to float once.
+int check_doubles() {
+  constexpr int kLanes = Vec<float>::kLanes;
+  float a[kLanes], b[kLanes], out[kLanes];
+  for (int i = 0; i < kLanes; ++i) a[i] = 1.0f + static_cast<float>(i), b[i] = std::ldexp(1.1f, -20 - i % 5);
+  const Doubles da = to_doubles(Vec<float>::load(a)), db = to_doubles(Vec<float>::load(b));
+  REQUIRE_LANES(to_float(da), a[i]);
+  REQUIRE_LANES(to_float((da + db) - da), static_cast<float>((double{a[i]} + b[i]) - a[i]));
+  REQUIRE_LANES(to_float(0.3 * db), static_cast<float>(0.3 * b[i]));
+  return 0;
+}
+
+int check_vec_float() {
+  const int line = check_doubles();
+  return line != 0 ? line : check_floating<float>();
+}
 int check_vec_double() { return check_floating<double>(); }
 
 int check_vec_int() {

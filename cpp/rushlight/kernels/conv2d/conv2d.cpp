@@ -23,6 +23,8 @@
 namespace rushlight::kernels {
 namespace {
 
+constexpr int64_t kChain = 64;  // see ConvBlock
+
 // clang-format off
 #define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, label, split, groups, length, outputs, multiple) \
   {"conv2d_" #type "_" label #groups "x" #length "x" #outputs "_" #level, Isa::isa, groups, length, outputs, multiple, \
@@ -52,31 +54,16 @@ const ConvKernel<double> kRowsF64[] = {
 #undef RUSHLIGHT_CONV_F64
 };
 
-// [group][block of outputs][tap][channel][output]
-template <class T>
-void pack_weights(const ConvJob<T>& job, const ConvKernel<T>& kernel, int64_t blocks, T* packed) {
-  const GemmKernel<T>& gemm = select_gemm<T>(kernel.isa);
-  const int64_t size = static_cast<int64_t>(job.taps.size()) * job.channels * kernel.outputs;
-  parallel_for(job.groups * blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % blocks * kernel.outputs;
-      pack_outputs(job, gemm, job.weight + i / blocks * job.weight_group + first * job.weight_output,
-                   std::min(kernel.outputs, job.outputs - first), kernel.outputs, packed + i * size);
-    }
-  });
-}
-
 template <class T>
 void run_task(const ConvJob<T>& job, const ConvPlan<T>& plan, const ConvKernel<T>& kernel, int64_t group,
-              ConvTask<T>& task, const T* packed, int64_t first_block, int64_t last_block) {
-  const int64_t block_size = static_cast<int64_t>(job.taps.size()) * job.channels * kernel.outputs;
+              ConvTask<T>& task, const PlainWeights<T>& weights, int64_t first_block, int64_t last_block) {
   for (int64_t block = first_block; block < last_block; ++block) {
     const int64_t output = block * kernel.outputs;
     ConvEpilogue<T> epilogue = job.epilogue;
     if (epilogue.bias != nullptr) epilogue.bias += group * job.outputs + output;
     kernel.block({task.tiles(), task.src(), task.dst(), static_cast<int64_t>(plan.tap_offset.size()),
-                  plan.tap_offset.data(), plan.channels, job.step_w * plan.pitch, job.dst.col,
-                  group * job.outputs + output, packed + (group * plan.output_blocks + block) * block_size,
+                  plan.tap_offset.data(), plan.channels, kChain, job.step_w * plan.pitch, job.dst.col,
+                  group * job.outputs + output, weights.panel(group * plan.output_blocks + block),
                   std::min(kernel.outputs, job.outputs - output), epilogue, job.dst.data});
   }
 }
@@ -116,9 +103,7 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
     }
   }
   const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
-  const int64_t taps = static_cast<int64_t>(job.taps.size());
-  Scratch<T> packed(job.groups * plan.output_blocks * taps * job.channels * kernel.outputs);
-  pack_weights(job, kernel, plan.output_blocks, packed.data());
+  const std::shared_ptr<const PlainWeights<T>> weights = PlainWeights<T>::of(job, kernel);
   const int64_t splits = ceil_div(plan.output_blocks, plan.blocks_per_task);
   parallel_for(job.groups * plan.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -126,7 +111,7 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
       const int64_t row = i / splits % plan.row_blocks * plan.rows;
       const int64_t block = i % splits * plan.blocks_per_task;
       ConvTask<T> task(job, plan, kernel.groups, kernel.length, group, row, std::min(plan.rows, total - row));
-      run_task(job, plan, kernel, group, task, packed.data(), block,
+      run_task(job, plan, kernel, group, task, *weights, block,
                std::min(block + plan.blocks_per_task, plan.output_blocks));
     }
   });

@@ -90,7 +90,8 @@ bool conv2d_grad_weight_bf16(const Conv2dParams& params, ImageView<const uint16_
 //   dst[run][pixel * dst_step + dst_offset + o] =
 //       bias[o] + sum over t, c of src[run][tap_offset[t] + pixel * src_step + c] * weight[(t * channels + c)
 //       * NR + o]
-// plus the residual at the same distance from its start, then ReLU, where the epilogue asks for them.
+// plus the residual at the same distance from its start, then ReLU, where the epilogue asks for them. `chain`
+// products at most follow each other in one sum.
 template <class T>
 struct ConvBlock {
   int64_t tiles;
@@ -98,7 +99,7 @@ struct ConvBlock {
   T* const* dst;
   int64_t taps;
   const int64_t* tap_offset;
-  int64_t channels;
+  int64_t channels, chain;
   int64_t src_step, dst_step, dst_offset;
   const T* weight;
   int64_t columns;

@@ -44,28 +44,57 @@ inline void multiply_pixels(const char* const (&src)[kGroups], const PixelSteps&
     multiply_pixels<T, kGroups, kLength, kVecs, kPixel + 1>(src, steps, weight, sum);
 }
 
-// Products summed in registers before they join the sum in memory: the error of one long chain would be
-// several times that of partial sums.
-constexpr int64_t kChain = 128;
-
+// Where sums of short chains of products join in memory: kJoined of them become one of the next level, and so
+// on. One long chain would err several times as much.
 template <class T, int kRows, int kVecs>
-inline void join_sums(Vec<T> (&sum)[kRows][kVecs], T* total, bool first) {
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
-    for (int v = 0; v < kVecs; ++v) {
-      T* place = total + (i * kVecs + v) * Vec<T>::kLanes;
-      (first ? sum[i][v] : Vec<T>::load(place) + sum[i][v]).store(place);
+class JoinedSums {
+ public:
+  // Takes the sums, and leaves zeros.
+  void join(Vec<T> (&sum)[kRows][kVecs]) {
+    int64_t joined = count_++;
+    int level = 0;
+    for (; level < kLevels - 1 && joined % kJoined == kJoined - 1; ++level, joined /= kJoined)
+      add(places_[level], sum);
+    if (holds(level, joined)) add(places_[level], sum);
+    for_each([&](int i, int v, int64_t at) {
+      sum[i][v].store(places_[level] + at);
       sum[i][v] = Vec<T>(T(0));
-    }
-}
+    });
+  }
+  // Adds all that joined.
+  void finish(Vec<T> (&sum)[kRows][kVecs]) const {
+    int64_t joined = count_;
+    for (int level = 0; level < kLevels && joined > 0; ++level, joined /= kJoined)
+      if (holds(level, joined)) add(places_[level], sum);
+  }
+
+ private:
+  static constexpr int kLevels = 4;
+  static constexpr int64_t kJoined = 4;
+  static bool holds(int level, int64_t joined) {
+    return level == kLevels - 1 ? joined > 0 : joined % kJoined != 0;
+  }
+  template <class F>
+  static void for_each(F&& f) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVecs; ++v) f(i, v, (i * kVecs + v) * Vec<T>::kLanes);
+  }
+  static void add(const T* place, Vec<T> (&sum)[kRows][kVecs]) {
+    for_each([&](int i, int v, int64_t at) { sum[i][v] = Vec<T>::load(place + at) + sum[i][v]; });
+  }
+
+  alignas(64) T places_[kLevels][kRows * kVecs * Vec<T>::kLanes];
+  int64_t count_ = 0;
+};
 
 template <class T, int kGroups, int kLength, int kVecs, int kOutputs>
 inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst) {
   constexpr int64_t kLanes = Vec<T>::kLanes;
   constexpr int kRows = kGroups * kLength;
   const int64_t last = x.columns - (kVecs - 1) * kLanes;
-  T total[kRows * kVecs * kLanes];
+  JoinedSums<T, kRows, kVecs> joined;
   Vec<T> sum[kRows][kVecs];
 #pragma GCC unroll 4
   for (int v = 0; v < kVecs; ++v) {
@@ -77,14 +106,13 @@ inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst)
   }
   const PixelSteps steps(x.src_step * static_cast<ptrdiff_t>(sizeof(T)));
   const T* w = x.weight;
-  int64_t chain = 0;
-  bool joined = false;
+  int64_t left = x.chain;
   for (int64_t t = 0; t < x.taps; ++t) {
     const char* p[kGroups];
 #pragma GCC unroll 8
     for (int g = 0; g < kGroups; ++g) p[g] = reinterpret_cast<const char*>(src[g] + x.tap_offset[t]);
     for (int64_t c = 0; c < x.channels;) {
-      const int64_t count = x.channels - c < kChain - chain ? x.channels - c : kChain - chain;
+      const int64_t count = x.channels - c < left ? x.channels - c : left;
       for (int64_t i = 0; i < count; ++i, w += kOutputs) {
         Vec<T> weight[kVecs];
 #pragma GCC unroll 4
@@ -94,19 +122,13 @@ inline void conv_tile(const ConvBlock<T>& x, const T* const* src, T* const* dst)
         for (int g = 0; g < kGroups; ++g) p[g] += sizeof(T);
       }
       c += count;
-      chain += count;
-      if (chain < kChain) continue;
-      join_sums(sum, total, !joined);
-      joined = true;
-      chain = 0;
+      left -= count;
+      if (left > 0) continue;
+      joined.join(sum);
+      left = x.chain;
     }
   }
-  if (joined) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
-      for (int v = 0; v < kVecs; ++v) sum[i][v] = Vec<T>::load(total + (i * kVecs + v) * kLanes) + sum[i][v];
-  }
+  joined.finish(sum);
 #pragma GCC unroll 8
   for (int g = 0; g < kGroups; ++g)
 #pragma GCC unroll 8

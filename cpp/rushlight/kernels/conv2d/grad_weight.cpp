@@ -25,7 +25,8 @@ constexpr int64_t kTasks = 16;  // wanted at least: output rows are cut into pie
 // Pixels, and products per packed number, from which tiles beat FMA, and where one product is enough.
 constexpr int64_t kSplitPixels = 128, kSplitReuse = 40;
 constexpr int64_t kBf16Pixels = 32, kBf16Reuse = 12;
-constexpr int64_t kChainPixels = 224;  // pixels summed in registers before they join the sum in memory
+constexpr int64_t kChainPixels = 32;   // summed in registers before they join the sum in memory
+constexpr int64_t kBlockPixels = 224;  // of all taps, before the next
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -67,21 +68,25 @@ struct GradWeight {
                 T* tile) const {
     const int64_t channels = merged * p.group_in();
     const int64_t segments = std::clamp<int64_t>(kChainPixels / out_w, 1, last - first);
+    const int64_t together = std::max<int64_t>(kBlockPixels / out_w / segments, 1) * segments;
     const int64_t output = group * p.group_out() + block * kernel.nr;
     const int64_t columns = std::min(kernel.nr, p.group_out() - block * kernel.nr);
     const int64_t rows = even_rows(channels, kernel.mr);
     Scratch<const T*> starts(segments);
-    for (int64_t row = first; row < last; row += segments) {
-      const int64_t count = std::min(segments, last - row);
+    for (int64_t start = first; start < last; start += together) {
+      const int64_t end = std::min(start + together, last);
       for (int64_t tap = 0; tap < p.taps(); tap += merged) {
         const int64_t tap_row = tap / p.kernel_w * p.dilation_h, tap_col = tap % p.kernel_w * p.dilation_w;
-        for (int64_t s = 0; s < count; ++s)
-          starts[s] = x.src + (row + s) / out_h * x.src_image +
-                      ((row + s) % out_h * p.stride_h + tap_row) * x.src_row + tap_col * x.src_pitch +
-                      group * p.group_in();
-        kernel.block({channels, columns, out_w, rows, count, starts.data(), rows, p.stride_w * x.src_pitch,
-                      x.grad + row * x.grad_row + output, 0, x.grad_pitch, x.grad_row,
-                      tile + tap * p.group_in() * kernel.nr, kernel.nr, row != first, nullptr});
+        for (int64_t row = start; row < end; row += segments) {
+          const int64_t count = std::min(segments, end - row);
+          for (int64_t s = 0; s < count; ++s)
+            starts[s] = x.src + (row + s) / out_h * x.src_image +
+                        ((row + s) % out_h * p.stride_h + tap_row) * x.src_row + tap_col * x.src_pitch +
+                        group * p.group_in();
+          kernel.block({channels, columns, out_w, rows, count, starts.data(), rows, p.stride_w * x.src_pitch,
+                        x.grad + row * x.grad_row + output, 0, x.grad_pitch, x.grad_row,
+                        tile + tap * p.group_in() * kernel.nr, kernel.nr, row != first, nullptr});
+        }
       }
     }
   }

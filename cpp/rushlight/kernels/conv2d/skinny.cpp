@@ -16,7 +16,7 @@ constexpr int64_t kPieceWork = 1 << 17;
 // columns that another core wrote are slow to read.
 constexpr int64_t kPartPixels = 32, kCachedWeights = 1 << 18;
 constexpr int64_t kChain = 32;        // rows of weights at a time, read from end to end
-constexpr int64_t kChainPixels = 32;  // of a weight's gradient: longer sums are less exact than PyTorch's
+constexpr int64_t kChainPixels = 16;  // of a weight's gradient: longer sums are less exact than PyTorch's
 
 template <class T>
 struct Skinny : PixelColumns<T> {

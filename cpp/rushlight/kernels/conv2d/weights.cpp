@@ -78,10 +78,9 @@ std::shared_ptr<const Weights> kept_or_made(KeptWeights* kept, const std::vector
   return made;
 }
 
-}  // namespace
-
-// Where all taps of the kernel are wanted, in their
-// order or backwards, they are read as they lie in memory: next to each other.
+// Packs `lanes` outputs of a job to [tap][channel][width]; `weight` is where they begin. Where all taps of
+// the kernel are wanted, in their order or backwards, they are read as they lie in memory: next to each
+// other.
 template <class T>
 void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
                   int64_t lanes, int64_t width, Wide<T>* packed) {
@@ -105,6 +104,8 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const 
     gemm.pack({lanes, width, job.channels, weight + job.taps[t].weight, job.weight_output, job.weight_channel,
                packed + t * job.channels * width});
 }
+
+}  // namespace
 
 template <class T>
 PackedMemory<T>::PackedMemory(int64_t count, bool kept) {
@@ -274,11 +275,15 @@ std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<T
 
 namespace {
 
-std::vector<int64_t> key_of(const ConvJob<float>& job, const ConvKernel<float>& kernel) {
+// `kernel`: what reads them.
+template <class T>
+std::vector<int64_t> key_of(const ConvJob<T>& job, const void* kernel) {
   std::vector<int64_t> key{reinterpret_cast<intptr_t>(job.weight),
-                           reinterpret_cast<intptr_t>(&kernel),
+                           reinterpret_cast<intptr_t>(kernel),
+                           job.groups,
                            job.channels,
                            job.outputs,
+                           job.weight_group,
                            job.weight_output,
                            job.weight_channel};
   for (const Tap& tap : job.taps) key.push_back(tap.weight);
@@ -287,8 +292,31 @@ std::vector<int64_t> key_of(const ConvJob<float>& job, const ConvKernel<float>& 
 
 }  // namespace
 
+template <class T>
+PlainWeights<T>::PlainWeights(const ConvJob<T>& job, const ConvKernel<T>& kernel)
+    : PackedWeights(key_of(job, &kernel)),
+      panel_(static_cast<int64_t>(job.taps.size()) * job.channels * kernel.outputs),
+      blocks_((job.outputs + kernel.outputs - 1) / kernel.outputs),
+      panels_(job.groups * blocks_ * panel_, job.kept != nullptr) {
+  const GemmKernel<T>& gemm = select_gemm<T>(kernel.isa);
+  parallel_for(job.groups * blocks_, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % blocks_ * kernel.outputs;
+      pack_outputs(job, gemm, job.weight + i / blocks_ * job.weight_group + first * job.weight_output,
+                   std::min(kernel.outputs, job.outputs - first), kernel.outputs,
+                   panels_.data() + i * panel_);
+    }
+  });
+}
+
+template <class T>
+std::shared_ptr<const PlainWeights<T>> PlainWeights<T>::of(const ConvJob<T>& job,
+                                                           const ConvKernel<T>& kernel) {
+  return kept_or_made<PlainWeights>(job.kept, key_of(job, &kernel), job, kernel);
+}
+
 WinogradWeights::WinogradWeights(const ConvJob<float>& job, const ConvKernel<float>& kernel)
-    : PackedWeights(key_of(job, kernel)),
+    : PackedWeights(key_of(job, &winograd_kernel(kernel.isa))),
       panel_(job.channels * kernel.outputs),
       blocks_((job.outputs + kernel.outputs - 1) / kernel.outputs),
       panels_(blocks_ * kFrequencies * panel_, job.kept != nullptr) {
@@ -321,13 +349,11 @@ bool WinogradWeights::transform(const ConvJob<float>& job, const ConvKernel<floa
 
 std::shared_ptr<const WinogradWeights> WinogradWeights::of(const ConvJob<float>& job,
                                                            const ConvKernel<float>& kernel) {
-  return kept_or_made<WinogradWeights>(job.kept, key_of(job, kernel), job, kernel);
+  return kept_or_made<WinogradWeights>(job.kept, key_of(job, &winograd_kernel(kernel.isa)), job, kernel);
 }
 
-template void pack_outputs<float>(const ConvJob<float>&, const GemmKernel<float>&, const float*, int64_t,
-                                  int64_t, float*);
-template void pack_outputs<double>(const ConvJob<double>&, const GemmKernel<double>&, const double*, int64_t,
-                                   int64_t, double*);
+template class PlainWeights<float>;
+template class PlainWeights<double>;
 #define RUSHLIGHT_INSTANTIATE(T)                                                                          \
   template std::shared_ptr<const SplitWeights> SplitWeights::of<T>(                                       \
       const std::vector<ConvJob<T>>&, const SplitKernel<float>&, int64_t, bool);                          \

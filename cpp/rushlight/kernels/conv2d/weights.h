@@ -14,11 +14,6 @@
 
 namespace rushlight::kernels {
 
-// Packs `lanes` outputs of a job to [tap][channel][width]; `weight` is where they begin.
-template <class T>
-void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
-                  int64_t lanes, int64_t width, Wide<T>* packed);
-
 // What a KeptWeights holds.
 class PackedWeights {
  public:
@@ -99,6 +94,22 @@ class SplitWeights : public PackedWeights {
   std::vector<int64_t> first_;  // step of each job, and of all
   PackedMemory<uint16_t> panels_;
   bool safe_ = true;
+};
+
+// The weights as the register tiles of FMA read them.
+template <class T>
+class PlainWeights : public PackedWeights {
+ public:
+  // Taken from job.kept if they are there, and left there.
+  static std::shared_ptr<const PlainWeights> of(const ConvJob<T>& job, const ConvKernel<T>& kernel);
+  PlainWeights(const ConvJob<T>& job, const ConvKernel<T>& kernel);
+
+  // [tap][channel][output] of block number `block` of outputs, counting through all groups.
+  const T* panel(int64_t block) const { return panels_.data() + block * panel_; }
+
+ private:
+  const int64_t panel_, blocks_;
+  PackedMemory<T> panels_;
 };
 
 // Transformed weights: see Note [Winograd].

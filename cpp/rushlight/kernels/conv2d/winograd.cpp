@@ -16,7 +16,11 @@ namespace {
 
 // With fewer channels the error of the transforms exceeds that of one long sum.
 constexpr int64_t kChannels = 64;
-constexpr int64_t kBlocks = 8;    // of tiles, wanted at least
+constexpr int64_t kBlocks = 8;  // of tiles, wanted at least
+// ConvBlock's chain: transformed numbers are larger than what becomes of them, so that short sums are needed
+// to err as little as the direct way. That errs less on small maps, where many of its products are with
+// zeros.
+constexpr int64_t kChain = 16, kSmallMapChain = 8, kSmallMap = 12;
 constexpr int64_t kOutputs = 64;  // summed before they are transformed back, at least
 // Numbers of the transformed source in a block that one thread works off, and in one that all share.
 constexpr int64_t kOwnNumbers = 1 << 16, kSharedNumbers = 1 << 20;
@@ -33,6 +37,7 @@ class Winograd {
         weights_(WinogradWeights::of(job, kernel)),
         pitch_(winograd_pitch(job.channels)),
         blocks_(ceil_div(job.outputs, kernel.outputs)),
+        chain_(std::min(job.out_h, job.out_w) > kSmallMap ? kChain : kSmallMapChain),
         safe_(weights_->safe()) {
     // A block is worked off by one thread, from its cache; where the weights alone do not fit there, all
     // threads share larger blocks.
@@ -106,6 +111,7 @@ class Winograd {
                      1,
                      &no_offset,
                      job_.channels,
+                     chain_,
                      pitch_,
                      result_pitch_,
                      0,
@@ -136,7 +142,7 @@ class Winograd {
   const WinogradKernel& steps_;
   const WinogradGrid grid_;
   const std::shared_ptr<const WinogradWeights> weights_;
-  const int64_t pitch_, blocks_;
+  const int64_t pitch_, blocks_, chain_;
   bool shared_;
   int64_t tiles_, outputs_;  // of a block: tiles, blocks of outputs computed together
   int64_t result_pitch_;

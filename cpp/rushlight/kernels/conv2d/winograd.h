@@ -34,7 +34,7 @@ const WinogradKernel& winograd_kernel(Isa isa);
 // Products of channels and outputs from which the 16 planes of weights, or of their gradient, exceed the
 // cache of a core.
 constexpr int64_t kWinogradShared = 256 * 256;
-constexpr int64_t kWinogradTiles = 64;  // fewer do not pay for transforming the weights
+constexpr int64_t kWinogradTiles = 96;  // fewer do not pay for transforming the weights
 
 // The 2x2 tiles of the results of all images, counted row by row.
 struct WinogradGrid {

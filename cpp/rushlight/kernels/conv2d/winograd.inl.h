@@ -17,7 +17,7 @@ inline void to_frequencies(const V (&in)[4], V (&out)[4]) {
   out[2] = in[2] - in[1];
   out[3] = in[1] - in[3];
 }
-inline void to_results(const V (&in)[4], V (&out)[2]) {
+inline void to_results(const Doubles (&in)[4], Doubles (&out)[2]) {
   out[0] = in[0] + in[1] + in[2];
   out[1] = in[1] - in[2] - in[3];
 }
@@ -27,8 +27,8 @@ inline void grad_to_frequencies(const V (&in)[2], V (&out)[4]) {
   out[2] = in[0] - in[1];
   out[3] = -in[1];
 }
-inline void taps_to_frequencies(const V (&in)[3], V (&out)[4]) {
-  const V half(0.5f), even = half * (in[0] + in[2]), odd = half * in[1];
+inline void taps_to_frequencies(const Doubles (&in)[3], Doubles (&out)[4]) {
+  const Doubles even = 0.5 * (in[0] + in[2]), odd = 0.5 * in[1];
   out[0] = in[0];
   out[1] = even + odd;
   out[2] = even - odd;
@@ -39,6 +39,33 @@ inline void to_taps(const V (&in)[4], V (&out)[3]) {
   out[0] = in[0] + even;
   out[1] = half * (in[1] - in[2]);
   out[2] = even + in[3];
+}
+
+// The second dimension, once the first is done: store(i, j, number).
+template <class W, int kIn, int kOut, void (*kStep)(const W (&)[kIn], W (&)[kOut]), class Store>
+inline void transform_rows(const W (&columns)[kIn][kOut], Store&& store) {
+#pragma GCC unroll 4
+  for (int i = 0; i < kOut; ++i) {
+    W row[kIn], out[kOut];
+#pragma GCC unroll 4
+    for (int j = 0; j < kIn; ++j) row[j] = columns[j][i];
+    kStep(row, out);
+#pragma GCC unroll 4
+    for (int j = 0; j < kOut; ++j) store(i, j, out[j]);
+  }
+}
+// Both dimensions of what load(i, j) returns.
+template <class W, int kIn, int kOut, void (*kStep)(const W (&)[kIn], W (&)[kOut]), class Load, class Store>
+inline void transform_both(Load&& load, Store&& store) {
+  W columns[kIn][kOut];
+#pragma GCC unroll 4
+  for (int j = 0; j < kIn; ++j) {
+    W in[kIn];
+#pragma GCC unroll 4
+    for (int i = 0; i < kIn; ++i) in[i] = load(i, j);
+    kStep(in, columns[j]);
+  }
+  transform_rows<W, kIn, kOut, kStep>(columns, store);
 }
 
 // Finds values beyond the limit, infinities and NaN: all of them stay in a sum of squares.
@@ -56,51 +83,35 @@ struct WinogradGuard {
   }
 };
 
-// One vector of channels, from c on, of the pixels of a column in kRows rows; kWhole: all lanes exist.
+// One vector of channels, from c on, of a pixel; kWhole: all lanes exist.
 template <int kRows, bool kWhole>
-inline void load_column(const WinogradTiles& x, int64_t c, int64_t col, WinogradGuard<kRows>& guard,
-                        V (&out)[kRows]) {
-  const bool inside = col >= 0 && col < x.cols;
-#pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
-    if (!inside || x.rows[i] == nullptr) {
-      out[i] = V(0.0f);
-      continue;
-    }
-    const float* p = x.rows[i] + col * x.pixel + c;
-    out[i] = kWhole ? V::load(p) : V::load_partial(p, x.channels - c);
-    guard.see(i, out[i]);
-  }
-}
-
-inline void store_frequencies(const V (&columns)[4][4], float* dst, int64_t plane) {
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const V row[4] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-    V out[4];
-    to_frequencies(row, out);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) out[j].store(dst + (4 * i + j) * plane);
-  }
+inline V load_pixel(const WinogradTiles& x, int64_t c, int row, int64_t col, WinogradGuard<kRows>& guard) {
+  if (col < 0 || col >= x.cols || x.rows[row] == nullptr) return V(0.0f);
+  const float* p = x.rows[row] + col * x.pixel + c;
+  const V value = kWhole ? V::load(p) : V::load_partial(p, x.channels - c);
+  guard.see(row, value);
+  return value;
 }
 
 // The columns are transformed once: the last two of a tile are the first two of the next, and there change
 // places.
 template <bool kWhole>
 inline void source_channels(const WinogradTiles& x, int64_t c, WinogradGuard<4>& guard) {
-  V columns[4][4], pixels[4];
+  V columns[4][4];
+  const auto load_column = [&](int64_t col, V(&column)[4]) {
+    V pixels[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) pixels[i] = load_pixel<4, kWhole>(x, c, i, col, guard);
+    to_frequencies(pixels, column);
+  };
 #pragma GCC unroll 2
-  for (int j = 0; j < 2; ++j) {
-    load_column<4, kWhole>(x, c, x.first_col + j, guard, pixels);
-    to_frequencies(pixels, columns[j]);
-  }
+  for (int j = 0; j < 2; ++j) load_column(x.first_col + j, columns[j]);
   for (int64_t t = 0; t < x.tiles; ++t) {
 #pragma GCC unroll 2
-    for (int j = 2; j < 4; ++j) {
-      load_column<4, kWhole>(x, c, x.first_col + 2 * t + j, guard, pixels);
-      to_frequencies(pixels, columns[j]);
-    }
-    store_frequencies(columns, x.dst + t * x.pitch + c, x.plane);
+    for (int j = 2; j < 4; ++j) load_column(x.first_col + 2 * t + j, columns[j]);
+    float* dst = x.dst + t * x.pitch + c;
+    transform_rows<V, 4, 4, to_frequencies>(
+        columns, [&](int i, int j, V value) { value.store(dst + (4 * i + j) * x.plane); });
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) columns[0][i] = columns[2][i], columns[1][i] = columns[3][i];
   }
@@ -117,21 +128,10 @@ bool winograd_source(const WinogradTiles& x) {
 template <bool kWhole>
 inline void grad_channels(const WinogradTiles& x, int64_t c, WinogradGuard<2>& guard) {
   for (int64_t t = 0; t < x.tiles; ++t) {
-    V columns[2][4];
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      V pixels[2];
-      load_column<2, kWhole>(x, c, x.first_col + 2 * t + j, guard, pixels);
-      grad_to_frequencies(pixels, columns[j]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const V row[2] = {columns[0][i], columns[1][i]};
-      V out[4];
-      grad_to_frequencies(row, out);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) out[j].store(x.dst + (4 * i + j) * x.plane + t * x.pitch + c);
-    }
+    float* dst = x.dst + t * x.pitch + c;
+    transform_both<V, 2, 4, grad_to_frequencies>(
+        [&](int i, int j) { return load_pixel<2, kWhole>(x, c, i, x.first_col + 2 * t + j, guard); },
+        [&](int i, int j, V value) { value.store(dst + (4 * i + j) * x.plane); });
   }
 }
 
@@ -146,32 +146,18 @@ bool winograd_grad(const WinogradTiles& x) {
 // One vector of channels of one tile; `lanes` of them exist.
 inline void tile_results(const WinogradResults& x, int64_t tile, int64_t c, int64_t lanes, V bias) {
   const float* src = x.src + tile * x.pitch + c;
-  V columns[4][2];
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    V in[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) in[i] = V::load(src + (4 * i + j) * x.plane);
-    to_results(in, columns[j]);
-  }
-  const int64_t cols = x.cols - 2 * tile;
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
-    if (i >= x.rows) break;
-    const V row[4] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-    V out[2];
-    to_results(row, out);
-    float* dst = x.dst + i * x.row + 2 * tile * x.pixel + c;
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j, dst += x.pixel) {
-      if (j >= cols) break;
-      V value = out[j] + bias;
-      if (const float* residual = x.epilogue.residual; residual != nullptr)
-        value = value + load_n(residual + (dst - x.dst_start), lanes);
-      if (x.epilogue.relu) value = max(V(0.0f), value);  // keeps NaN
-      store_n(dst, value, lanes);
-    }
-  }
+  float* const first = x.dst + 2 * tile * x.pixel + c;
+  transform_both<Doubles, 4, 2, to_results>(
+      [&](int i, int j) { return to_doubles(V::load(src + (4 * i + j) * x.plane)); },
+      [&](int i, int j, Doubles sum) {
+        if (i >= x.rows || j >= x.cols - 2 * tile) return;
+        float* dst = first + i * x.row + j * x.pixel;
+        V value = to_float(sum) + bias;
+        if (const float* residual = x.epilogue.residual; residual != nullptr)
+          value = value + load_n(residual + (dst - x.dst_start), lanes);
+        if (x.epilogue.relu) value = max(V(0.0f), value);  // keeps NaN
+        store_n(dst, value, lanes);
+      });
 }
 
 void winograd_result(const WinogradResults& x) {
@@ -185,49 +171,22 @@ void winograd_result(const WinogradResults& x) {
 
 bool winograd_weight(const float* taps, int64_t count, float* dst, int64_t plane) {
   WinogradGuard<3> guard;
-  for (int64_t at = 0; at < count; at += V::kLanes) {
-    V columns[3][4];
-#pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j) {
-      V in[3];
-#pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) {
-        in[i] = V::load(taps + (3 * i + j) * count + at);
-        guard.see(i, in[i]);
-      }
-      taps_to_frequencies(in, columns[j]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const V row[3] = {columns[0][i], columns[1][i], columns[2][i]};
-      V out[4];
-      taps_to_frequencies(row, out);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) out[j].store(dst + (4 * i + j) * plane + at);
-    }
-  }
+  for (int64_t at = 0; at < count; at += V::kLanes)
+    transform_both<Doubles, 3, 4, taps_to_frequencies>(
+        [&](int i, int j) {
+          const V tap = V::load(taps + (3 * i + j) * count + at);
+          guard.see(i, tap);
+          return to_doubles(tap);
+        },
+        [&](int i, int j, Doubles value) { to_float(value).store(dst + (4 * i + j) * plane + at); });
   return guard.safe();
 }
 
 void winograd_grad_weight(float* sums, int64_t count) {
-  for (int64_t at = 0; at < count; at += V::kLanes) {
-    V columns[4][3];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      V in[4];
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) in[i] = V::load(sums + (4 * i + j) * count + at);
-      to_taps(in, columns[j]);
-    }
-#pragma GCC unroll 3
-    for (int i = 0; i < 3; ++i) {
-      const V row[4] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-      V out[3];
-      to_taps(row, out);
-#pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) out[j].store(sums + (3 * i + j) * count + at);
-    }
-  }
+  for (int64_t at = 0; at < count; at += V::kLanes)
+    transform_both<V, 4, 3, to_taps>(
+        [&](int i, int j) { return V::load(sums + (4 * i + j) * count + at); },
+        [&](int i, int j, V tap) { tap.store(sums + (3 * i + j) * count + at); });
 }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

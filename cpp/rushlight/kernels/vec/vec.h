@@ -12,6 +12,8 @@
 //   < <= > >= == !=   & | ! of masks        select(mask, if_set, if_clear), any(mask)
 //   reduce_add reduce_max reduce_min        over the lanes, in a fixed (tree) order
 //   to_int to_float                         Vec<float> <-> Vec<int32_t>, ties to even
+//   to_doubles to_float                     Vec<float> <-> Doubles (as many lanes), ties to even
+//   + - of Doubles, number * Doubles
 //   bits from_bits                          the same registers seen as the other type
 //   & | ^  shift_left<N> shift_right<N>     of Vec<int32_t>; the right shift is arithmetic
 //   load_bf16 load_f16 (p) (p, n)           16-bit floats widened to Vec<float>
@@ -52,6 +54,13 @@ inline T reduce_max(Vec<T> a) {
 template <class T>
 inline T reduce_min(Vec<T> a) {
   return reduce_lanes(a, [](T x, T y) { return x < y ? x : y; });
+}
+
+inline Doubles operator+(Doubles a, Doubles b) { return {a.low + b.low, a.high + b.high}; }
+inline Doubles operator-(Doubles a, Doubles b) { return {a.low - b.low, a.high - b.high}; }
+inline Doubles operator*(double a, Doubles b) {
+  const Vec<double> factor(a);
+  return {factor * b.low, factor * b.high};
 }
 
 // The first min(n, kLanes) elements: for loops whose last step is a part of a vector.

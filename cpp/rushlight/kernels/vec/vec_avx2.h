@@ -182,8 +182,20 @@ inline Mask<int32_t> operator|(Mask<int32_t> a, Mask<int32_t> b) { return {_mm25
 inline I32 select(Mask<int32_t> m, I32 a, I32 b) { return I32::wrap(_mm256_blendv_epi8(b.r, a.r, m.r)); }
 inline bool any(Mask<int32_t> m) { return _mm256_movemask_epi8(m.r) != 0; }
 
+// The lanes of a Vec<float> in double.
+struct Doubles {
+  F64 low, high;
+};
+
 inline I32 to_int(F32 a) { return I32::wrap(_mm256_cvtps_epi32(a.r)); }
 inline F32 to_float(I32 a) { return F32::wrap(_mm256_cvtepi32_ps(a.r)); }
+inline Doubles to_doubles(F32 a) {
+  return {F64::wrap(_mm256_cvtps_pd(_mm256_castps256_ps128(a.r))),
+          F64::wrap(_mm256_cvtps_pd(_mm256_extractf128_ps(a.r, 1)))};
+}
+inline F32 to_float(Doubles a) {
+  return F32::wrap(_mm256_set_m128(_mm256_cvtpd_ps(a.high.r), _mm256_cvtpd_ps(a.low.r)));
+}
 inline I32 bits(F32 a) { return I32::wrap(_mm256_castps_si256(a.r)); }
 inline F32 from_bits(I32 a) { return F32::wrap(_mm256_castsi256_ps(a.r)); }
 

@@ -191,8 +191,21 @@ inline Mask<int32_t> operator!(Mask<int32_t> a) { return {static_cast<__mmask16>
 inline I32 select(Mask<int32_t> m, I32 a, I32 b) { return I32::wrap(_mm512_mask_blend_epi32(m.m, b.r, a.r)); }
 inline bool any(Mask<int32_t> m) { return m.m != 0; }
 
+// The lanes of a Vec<float> in double.
+struct Doubles {
+  F64 low, high;
+};
+
 inline I32 to_int(F32 a) { return I32::wrap(_mm512_cvtps_epi32(a.r)); }
 inline F32 to_float(I32 a) { return F32::wrap(_mm512_cvtepi32_ps(a.r)); }
+inline Doubles to_doubles(F32 a) {
+  return {F64::wrap(_mm512_cvtps_pd(_mm512_castps512_ps256(a.r))),
+          F64::wrap(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.r, 1)))};
+}
+inline F32 to_float(Doubles a) {
+  return F32::wrap(
+      _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.low.r)), _mm512_cvtpd_ps(a.high.r), 1));
+}
 inline I32 bits(F32 a) { return I32::wrap(_mm512_castps_si512(a.r)); }
 inline F32 from_bits(I32 a) { return F32::wrap(_mm512_castsi512_ps(a.r)); }
 

@@ -169,6 +169,11 @@ inline Vec<double> round(Vec<double> a) {
   return map_lanes(a, [](double x) { return __builtin_nearbyint(x); });
 }
 
+// The lanes of a Vec<float> in double.
+struct Doubles {
+  Vec<double> low, high;
+};
+
 inline Vec<int32_t> to_int(Vec<float> a) {
   Vec<int32_t> r;
   for (int i = 0; i < 4; ++i) r.lanes[i] = static_cast<int32_t>(__builtin_nearbyintf(a.lanes[i]));
@@ -177,6 +182,19 @@ inline Vec<int32_t> to_int(Vec<float> a) {
 inline Vec<float> to_float(Vec<int32_t> a) {
   Vec<float> r;
   for (int i = 0; i < 4; ++i) r.lanes[i] = static_cast<float>(a.lanes[i]);
+  return r;
+}
+inline Doubles to_doubles(Vec<float> a) {
+  Doubles r;
+  for (int i = 0; i < 2; ++i) r.low.lanes[i] = a.lanes[i], r.high.lanes[i] = a.lanes[2 + i];
+  return r;
+}
+inline Vec<float> to_float(Doubles a) {
+  Vec<float> r;
+  for (int i = 0; i < 2; ++i) {
+    r.lanes[i] = static_cast<float>(a.low.lanes[i]);
+    r.lanes[2 + i] = static_cast<float>(a.high.lanes[i]);
+  }
   return r;
 }
 inline Vec<int32_t> bits(Vec<float> a) {
