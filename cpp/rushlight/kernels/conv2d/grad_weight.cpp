@@ -21,7 +21,7 @@
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kTasks = 16;  // wanted at least: output rows are cut into pieces with sums of their own
+constexpr int64_t kTasks = 32;  // wanted at least: output rows are cut into pieces with sums of their own
 // Pixels, and products per packed number, from which tiles beat FMA, and where one product is enough.
 constexpr int64_t kSplitPixels = 128, kSplitReuse = 40;
 constexpr int64_t kBf16Pixels = 32, kBf16Reuse = 12;
