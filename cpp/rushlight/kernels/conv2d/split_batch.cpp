@@ -19,9 +19,9 @@ namespace {
 constexpr int64_t kImages = 16;       // in a tile
 constexpr int64_t kLeastReuse = 128;  // products per number of the source from which splitting pays
 constexpr int64_t kLeastTaps = 3;     // with fewer the time goes into the results, which lie far apart
-// Rows of results from which threads each keep a ring of source rows; their first and last ones are split
-// twice.
-constexpr int64_t kRingRows = 24;
+// Rows of results from which threads each keep a ring of source rows (their first and last ones are split
+// twice), and bytes of packed weights up to which they do: those are read again for every row.
+constexpr int64_t kRingRows = 8, kRingWeights = 4096 * 1024;
 constexpr int64_t kCachedWeights = 900 * 1024;  // bytes of packed weights that stay in the L2 cache
 constexpr int64_t kSlab = int64_t{16} << 20;    // bytes of split sources of several units
 constexpr int64_t kTasks = 8;                   // wanted at least
@@ -32,8 +32,8 @@ constexpr int64_t kRunPixels = 64;              // so many pixels
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A unit is sixteen images of a group. Its source becomes tiles [row][column][step of channels][part][image]
-// [channel]: where maps are large and weights few, a ring of the rows in use in the L2 cache of a thread that
-// walks down the results; else all of it, and tasks share it.
+// [channel]: where maps have many rows and weights are few, a ring of the rows in use in the L2 cache of a
+// thread that walks down the results; else all of it, and tasks share it.
 template <class T>
 class SplitBatch {
  public:
@@ -58,7 +58,7 @@ class SplitBatch {
   bool run() {
     if (weights_later_)
       run_blocks();
-    else if (units_ * rows_ >= kRingRows && blocks_ * block_bytes_ <= kCachedWeights)
+    else if (units_ * rows_ >= kRingRows && blocks_ * block_bytes_ <= kRingWeights)
       run_rings();
     else
       run_slabs();
