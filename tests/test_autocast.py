@@ -201,6 +201,25 @@ def test_missing_units_are_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    "convert", [lambda m: m.to(torch.bfloat16), lambda m: m.to("cpu", torch.bfloat16), lambda m: m.bfloat16()]
+)
+def test_missing_units_are_said_of_modules_too(convert: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_core, "_has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(autocast_mode, "_noticed", False)
+    model = torch.nn.Linear(2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.half().float().to("cpu")
+    with pytest.warns(UserWarning, match="Module.* no bfloat16 units .* computed in float32") as said:
+        convert(model)
+    assert [warning.filename for warning in said] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convert(model)
+    assert model(torch.ones(1, 2, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
 def test_training_reaches_what_float32_reaches() -> None:
     """A small network on separable points, in three ways to train it."""
     rng = np.random.default_rng(0)

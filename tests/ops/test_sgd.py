@@ -53,6 +53,22 @@ def test_follows_the_formula(setting: dict[str, Any], shape: tuple[int, ...]) ->
     np.testing.assert_allclose(to_numpy(param), formula(values, slopes, 3, setting), rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("size", [1, 33, 70001])
+def test_bfloat16_is_computed_in_float32(setting: dict[str, Any], size: int) -> None:
+    """Parameter and buffer are rounded on their way to memory, once a step."""
+    generator = rushlight.Generator().manual_seed(0)
+    param, grad = (rushlight.randn(size, generator=generator).bfloat16() for _ in range(2))
+    wide, slope = param.float(), grad.float()
+    buffers = [[rushlight.zeros_like(p)] if "momentum" in setting else [] for p in (param, wide)]
+    for step in range(3):
+        for p, g, b in ((param, grad, buffers[0]), (wide, slope, buffers[1])):
+            rushlight.ops.sgd_step_([p], [g], b, first_step=step == 0, **setting)
+        wide = wide.bfloat16().float()
+        buffers[1] = [b.bfloat16().float() for b in buffers[1]]
+        assert rushlight.equal(param.float(), wide)
+
+
 def test_operands_of_other_memory_order() -> None:
     values = np.arange(12, dtype=np.float64).reshape(3, 4)
     param = rushlight.tensor(values.T.copy()).t()
@@ -72,14 +88,14 @@ def test_bumps_the_version() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_many_parameters_at_once_are_as_one_by_one(threads: int) -> None:
-    """Sizes that leave remainders of vectors and of pieces, both types, and none at all."""
+    """Sizes that leave remainders of vectors and of pieces, all types, and none at all."""
     rng = np.random.default_rng(1)
     shapes: list[tuple[int, ...]] = [(), (7,), (0,), (3, 70001), (1,), (64,), (32768,), (5, 13)]
-    types = [rushlight.float32, rushlight.float64]
+    types = [rushlight.float32, rushlight.float64, rushlight.bfloat16]
     setting = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "nesterov": True}
 
     def tensors() -> list[Any]:
-        return [rushlight.tensor(rng.standard_normal(s), dtype=types[i % 2]) for i, s in enumerate(shapes)]
+        return [rushlight.tensor(rng.standard_normal(s), dtype=types[i % 3]) for i, s in enumerate(shapes)]
 
     params, grads = tensors(), tensors()
     expected = [param.clone() for param in params]

@@ -54,6 +54,18 @@ bool is_half(DType dtype) { return dtype == DType::Float16 || dtype == DType::BF
 Tensor wide(const Tensor& tensor) {
   return tensor.defined() && is_half(tensor.dtype()) ? to(tensor, DType::Float32) : tensor;
 }
+// What the kernels read: the values in one run, in the type of sums unless tiles know them as they are.
+Tensor kernel_weight(const Tensor& weight, DType images) {
+  const bool narrow =
+      images == DType::BFloat16 && weight.dtype() == DType::BFloat16 && kernels::has_bfloat16();
+  return contiguous(narrow ? weight : wide(weight));
+}
+// Calls f with a pointer to the values of such a tensor: bfloat16 ones are uint16_t.
+template <class F>
+bool with_weight(const Tensor& weight, F&& f) {
+  if (weight.dtype() == DType::BFloat16) return f(reinterpret_cast<uint16_t*>(weight.data<BFloat16>()));
+  return f(weight.data<float>());
+}
 Tensor wide_weight(const Tensor& weight, DType images) {
   return is_half(images) ? to(to(weight, images), DType::Float32) : weight;
 }
@@ -64,7 +76,7 @@ Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& b
                       bool relu, const Conv2dParams& p, bool keep) {
   const autograd::GradModeGuard no_grad(false);
   Tensor out = Tensor::empty_channels_last(result_sizes(p), input.dtype());
-  const Tensor plain_weight = contiguous(wide(weight));
+  const Tensor plain_weight = kernel_weight(weight, input.dtype());
   const Tensor plain_bias = bias.defined() ? contiguous(wide(bias)) : bias;
   const Tensor added = residual.defined() ? in_layout(residual, true) : out;
   const Access from = input.access(), to = out.access(), more = added.access();
@@ -81,13 +93,15 @@ Tensor forward_values(const Tensor& input, const Tensor& weight, const Tensor& b
     if (bias.defined()) epilogue.bias = plain_bias.data<kernels::Wide<T>>();
     if (residual.defined()) epilogue.residual = reinterpret_cast<const T*>(more.data);
     epilogue.relu = relu;
-    const auto* values = plain_weight.data<kernels::Wide<T>>();
     T* const result = reinterpret_cast<T*>(to.data);
     kernels::KeptWeights* const kept = keep ? &packed : nullptr;
+    const ImageView<const T> src = view_of<T>(from, input);
     if constexpr (std::is_same_v<T, uint16_t>)
-      return kernels::conv2d_forward_bf16(p, view_of<T>(from, input), values, epilogue, result, kept);
+      return with_weight(plain_weight, [&](const auto* values) {
+        return kernels::conv2d_forward_bf16(p, src, values, epilogue, result, kept);
+      });
     else
-      return kernels::conv2d_forward<T>(p, view_of<T>(from, input), values, epilogue, result, kept), true;
+      return kernels::conv2d_forward<T>(p, src, plain_weight.data<T>(), epilogue, result, kept), true;
   });
   if (keep && packed != before) weight.storage().keep(stamp, packed);
   if (done) return out;
@@ -114,17 +128,19 @@ Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias, co
 Tensor grad_source_values(const Tensor& grad, const Tensor& weight, const Conv2dParams& p) {
   const autograd::GradModeGuard no_grad(false);
   Tensor out = Tensor::empty_channels_last(source_sizes(p), grad.dtype());
-  const Tensor plain_weight = contiguous(wide(weight));
+  const Tensor plain_weight = kernel_weight(weight, grad.dtype());
   const Access from = grad.access(), to = out.access();
   const HeavyWork heavy(p.work());
   const bool done = dispatch_kernel(grad.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const auto* values = plain_weight.data<kernels::Wide<T>>();
     T* const result = reinterpret_cast<T*>(to.data);
+    const ImageView<const T> src = view_of<T>(from, grad);
     if constexpr (std::is_same_v<T, uint16_t>)
-      return kernels::conv2d_grad_src_bf16(p, view_of<T>(from, grad), values, result);
+      return with_weight(plain_weight, [&](const auto* values) {
+        return kernels::conv2d_grad_src_bf16(p, src, values, result);
+      });
     else
-      return kernels::conv2d_grad_src<T>(p, view_of<T>(from, grad), values, result), true;
+      return kernels::conv2d_grad_src<T>(p, src, plain_weight.data<T>(), result), true;
   });
   if (done) return out;
   return ops::to(grad_source_values(wide(grad), wide_weight(weight, grad.dtype()), p), grad.dtype());
@@ -143,30 +159,29 @@ Tensor grad_source(const Tensor& grad, const Tensor& weight, const Conv2dParams&
   return out;
 }
 
-Tensor grad_weight_values(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
+// `dtype`: of the weight.
+Tensor grad_weight_values(const Tensor& input, const Tensor& grad, DType dtype, const Conv2dParams& p) {
   const autograd::GradModeGuard no_grad(false);
-  Tensor out = Tensor::empty(weight_sizes(p), is_half(input.dtype()) ? DType::Float32 : input.dtype());
+  const bool narrow = dtype == DType::BFloat16 && input.dtype() == dtype && kernels::has_bfloat16();
+  Tensor out = Tensor::empty(weight_sizes(p), narrow                   ? dtype
+                                              : is_half(input.dtype()) ? DType::Float32
+                                                                       : input.dtype());
   const Access from = input.access(), arrived = grad.access();
   const HeavyWork heavy(p.work());
   const bool done = dispatch_kernel(input.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     const ImageView<const T> src = view_of<T>(from, input), result = view_of<T>(arrived, grad);
-    auto* const values = out.data<kernels::Wide<T>>();
     if constexpr (std::is_same_v<T, uint16_t>)
-      return kernels::conv2d_grad_weight_bf16(p, src, result, values);
+      return with_weight(
+          out, [&](auto* values) { return kernels::conv2d_grad_weight_bf16(p, src, result, values); });
     else
-      return kernels::conv2d_grad_weight<T>(p, src, result, values), true;
+      return kernels::conv2d_grad_weight<T>(p, src, result, out.data<T>()), true;
   });
-  return done ? out : grad_weight_values(wide(input), wide(grad), p);
+  return to(done ? out : grad_weight_values(wide(input), wide(grad), DType::Float32, p), dtype);
 }
 
-// `dtype`: of the weight.
 Tensor grad_weight(const Tensor& input, const Tensor& grad, DType dtype, const Conv2dParams& p) {
-  Tensor out = grad_weight_values(input, grad, p);
-  {
-    const autograd::GradModeGuard no_grad(false);
-    out = to(out, dtype);
-  }
+  Tensor out = grad_weight_values(input, grad, dtype, p);
   if (!autograd::recording(input, grad)) return out;
   autograd::record(
       out, "ConvolutionBackwardBackward0", {input, grad},

@@ -13,8 +13,8 @@ bool same_order(const Tensor& a, const Tensor& b) {
   return a.is_contiguous() && b.is_contiguous() && a.is_channels_last() == b.is_channels_last();
 }
 
-// 16-bit floats are computed in float32.
-DType computed_as(DType dtype) { return dtype == DType::Float64 ? DType::Float64 : DType::Float32; }
+// float16 has no kernel.
+DType computed_as(DType dtype) { return dtype == DType::Float16 ? DType::Float32 : dtype; }
 
 // A tensor as the kernel sees it: itself, or a copy in the parameter's memory order and the kernel's type.
 struct Operand {
@@ -90,7 +90,8 @@ void sgd_step_(const std::vector<Tensor>& params, const std::vector<Tensor>& gra
     slopes.emplace_back(grads[i], params[i]);
     if (!momentum_buffers.empty()) buffers.emplace_back(momentum_buffers[i], params[i]);
   }
-  for (const DType dtype : {DType::Float32, DType::Float64}) step(dtype, targets, slopes, buffers, setting);
+  for (const DType dtype : {DType::Float32, DType::Float64, DType::BFloat16})
+    step(dtype, targets, slopes, buffers, setting);
   for (const Operand& target : targets) target.written();
   for (const Operand& buffer : buffers) buffer.written();
 }

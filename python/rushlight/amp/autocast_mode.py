@@ -12,14 +12,14 @@ _SUPPORTED = (_core.bfloat16, _core.float16)
 _noticed = False
 
 
-def _notice_missing_units() -> None:
-    """Says once that bfloat16 brings no speed on this CPU."""
+def notice_missing_units(what: str) -> None:
+    """Says once that bfloat16 brings no speed on this CPU, to who called the caller: `what` was asked for."""
     global _noticed
     if _noticed or _core._has_bfloat16_units():
         return
     _noticed = True
     warnings.warn(
-        "autocast: this CPU has no bfloat16 units (AMX), or RUSHLIGHT_ISA leaves them out: products of "
+        f"{what}: this CPU has no bfloat16 units (AMX), or RUSHLIGHT_ISA leaves them out: products of "
         "bfloat16 tensors are computed in float32. Results are right, but plain float32 is faster here.",
         stacklevel=3,
     )
@@ -100,7 +100,7 @@ class autocast(ContextDecorator):
             )
             enabled = False
         if enabled and self.fast_dtype == _core.bfloat16:
-            _notice_missing_units()
+            notice_missing_units("autocast")
         self._enabled = enabled
         self._before: list[tuple[bool, _core.dtype]] = []  # one entry can be inside another
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .._core import Tensor, dtype
+from .._core import bfloat16 as bfloat16_type
+from ..amp.autocast_mode import notice_missing_units
 from ..autograd.grad_mode import no_grad
 from . import _freeze
 from ._hooks import HooksMixin
@@ -161,6 +163,7 @@ class Module(HooksMixin, StateDictMixin):
         """Converts floating-point parameters and buffers, in place.
 
         Called as `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(tensor)`; the only device is the CPU.
+        Of bfloat16 on a CPU without units for it, a warning says once that products are computed in float32.
 
         Returns:
             The module itself.
@@ -174,6 +177,8 @@ class Module(HooksMixin, StateDictMixin):
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
             )
+        if target == bfloat16_type:
+            notice_missing_units("Module.to")
 
         def convert(tensor: Tensor) -> Tensor:
             if tensor.is_floating_point():
@@ -203,7 +208,11 @@ class Module(HooksMixin, StateDictMixin):
         return self._to_floating("half")
 
     def bfloat16(self: M) -> M:
-        """Converts floating-point parameters and buffers to bfloat16."""
+        """Converts floating-point parameters and buffers to bfloat16.
+
+        On a CPU without bfloat16 units, products are computed in float32; a warning says so once.
+        """
+        notice_missing_units("Module.bfloat16")
         return self._to_floating("bfloat16")
 
     def cpu(self: M) -> M:

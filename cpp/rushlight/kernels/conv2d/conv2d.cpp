@@ -307,21 +307,45 @@ void conv2d_grad_src(const Conv2dParams& p, ImageView<const T> grad_dst, const T
   for (const ConvJob<T>& job : jobs) run_job(select_conv2d<T>(active_isa(), job.out_w), job);
 }
 
-bool conv2d_forward_bf16(const Conv2dParams& p, ImageView<const uint16_t> src, const float* weight,
+// Jobs whose weights are of type W.
+template <class W>
+void set_weights(std::vector<ConvJob<uint16_t>>& jobs, const W* weight) {
+  for (ConvJob<uint16_t>& job : jobs) {
+    if constexpr (std::is_same_v<W, float>)
+      job.weight = weight;
+    else
+      job.narrow = weight;
+  }
+}
+
+template <class W>
+bool conv2d_forward_bf16(const Conv2dParams& p, ImageView<const uint16_t> src, const W* weight,
                          const ConvEpilogue<uint16_t>& epilogue, uint16_t* dst, KeptWeights* kept) {
   if (!has_bfloat16()) return false;
   if (kept == nullptr && skinny_bf16_forward_fits(p))
     return skinny_bf16_forward(p, src, weight, epilogue, dst);
-  const ConvJob<uint16_t> job = forward_job(p, src, weight, epilogue, dst, kept);
-  return !job.taps.empty() && run_bf16(p, {job});
+  std::vector<ConvJob<uint16_t>> jobs{forward_job<uint16_t>(p, src, nullptr, epilogue, dst, kept)};
+  set_weights(jobs, weight);
+  return !jobs[0].taps.empty() && run_bf16(p, jobs);
 }
 
-bool conv2d_grad_src_bf16(const Conv2dParams& p, ImageView<const uint16_t> grad_dst, const float* weight,
+template <class W>
+bool conv2d_grad_src_bf16(const Conv2dParams& p, ImageView<const uint16_t> grad_dst, const W* weight,
                           uint16_t* grad_src) {
-  if (has_bfloat16() && skinny_bf16_grad_src_fits(p))
-    return skinny_bf16_grad_src(p, grad_dst, weight, grad_src);
-  return has_bfloat16() && run_bf16(p, grad_src_jobs(p, grad_dst, weight, grad_src));
+  if (!has_bfloat16()) return false;
+  if (skinny_bf16_grad_src_fits(p)) return skinny_bf16_grad_src(p, grad_dst, weight, grad_src);
+  std::vector<ConvJob<uint16_t>> jobs = grad_src_jobs<uint16_t>(p, grad_dst, nullptr, grad_src);
+  set_weights(jobs, weight);
+  return run_bf16(p, jobs);
 }
+
+#define RUSHLIGHT_INSTANTIATE(W)                                                                 \
+  template bool conv2d_forward_bf16<W>(const Conv2dParams&, ImageView<const uint16_t>, const W*, \
+                                       const ConvEpilogue<uint16_t>&, uint16_t*, KeptWeights*);  \
+  template bool conv2d_grad_src_bf16<W>(const Conv2dParams&, ImageView<const uint16_t>, const W*, uint16_t*);
+RUSHLIGHT_INSTANTIATE(float)
+RUSHLIGHT_INSTANTIATE(uint16_t)
+#undef RUSHLIGHT_INSTANTIATE
 
 #define RUSHLIGHT_INSTANTIATE(T)                                                                             \
   template const ConvKernel<T>& select_conv2d<T>(Isa, int64_t, std::string*);                                \

@@ -75,15 +75,18 @@ template <class T>
 void conv2d_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
                         T* grad_weight);
 
-// The three on bfloat16 images, with float32 weights that are rounded to bfloat16 as they are read and a
-// float32 gradient of the weight. For tiles alone: false if there are none, if they would not pay, or if they
-// met infinities or NaN; then the result is not valid.
-bool conv2d_forward_bf16(const Conv2dParams& params, ImageView<const uint16_t> src, const float* weight,
+// The three on bfloat16 images. Weights are bfloat16 (W = uint16_t) or float32, rounded to bfloat16 as they
+// are read; the gradient of the weight has the weight's type. For tiles alone: false if there are none, if
+// they would not pay, or if they met infinities or NaN; then the result is not valid.
+template <class W>
+bool conv2d_forward_bf16(const Conv2dParams& params, ImageView<const uint16_t> src, const W* weight,
                          const ConvEpilogue<uint16_t>& epilogue, uint16_t* dst, KeptWeights* kept = nullptr);
-bool conv2d_grad_src_bf16(const Conv2dParams& params, ImageView<const uint16_t> grad_dst, const float* weight,
+template <class W>
+bool conv2d_grad_src_bf16(const Conv2dParams& params, ImageView<const uint16_t> grad_dst, const W* weight,
                           uint16_t* grad_src);
+template <class W>
 bool conv2d_grad_weight_bf16(const Conv2dParams& params, ImageView<const uint16_t> src,
-                             ImageView<const uint16_t> grad_dst, float* grad_weight);
+                             ImageView<const uint16_t> grad_dst, W* grad_weight);
 
 // What a register-tile kernel is given: `tiles` tiles of GROUPS runs of LEN pixels each, times `columns`
 // outputs,

@@ -178,8 +178,9 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
   });
 }
 
+template <class W>
 bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> src,
-                             ImageView<const uint16_t> grad_dst, float* grad_weight) {
+                             ImageView<const uint16_t> grad_dst, W* grad_weight) {
   if (has_bfloat16() && skinny_bf16_grad_weight_fits(p))
     return skinny_bf16_grad_weight(p, src, grad_dst, grad_weight);
   if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p, kBf16Pixels, kBf16Reuse)) return false;
@@ -194,11 +195,15 @@ bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> sr
     grad_dst = channels_last<const uint16_t>(pixels.data(), p.out_h(), p.out_w(), p.out_channels);
   }
   return grad_of_live_taps(p, src, grad_weight,
-                           [&](const Conv2dParams& part, ImageView<const uint16_t> from, float* grad) {
+                           [&](const Conv2dParams& part, ImageView<const uint16_t> from, W* grad) {
                              return split_grad_weight(part, from, grad_dst, grad);
                            });
 }
 
+template bool conv2d_grad_weight_bf16<float>(const Conv2dParams&, ImageView<const uint16_t>,
+                                             ImageView<const uint16_t>, float*);
+template bool conv2d_grad_weight_bf16<uint16_t>(const Conv2dParams&, ImageView<const uint16_t>,
+                                                ImageView<const uint16_t>, uint16_t*);
 template void conv2d_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,
                                         float*);
 template void conv2d_grad_weight<double>(const Conv2dParams&, ImageView<const double>,

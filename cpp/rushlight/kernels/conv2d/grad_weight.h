@@ -13,8 +13,8 @@ bool split_grad_weight_fits(const Conv2dParams& params, int64_t least_pixels, in
 
 // Returns false if the result holds infinities or NaN: from operands that are such, or too large to be split,
 // they differ from float32's.
-template <class T>
+template <class T, class W>
 bool split_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
-                       float* grad_weight);
+                       W* grad_weight);
 
 }  // namespace rushlight::kernels

@@ -188,9 +188,13 @@ void multiply(const LaneProduct& x) {
   _tile_release();
 }
 
-}  // namespace
+inline void store_weights(float* p, F32 v, int64_t n) { store_n(p, v, n); }
+inline void store_weights(uint16_t* p, F32 v, int64_t n) {
+  store_halves(p, (__m256i)_mm512_cvtneps_pbh(v.r), n);
+}
 
-bool lane_finish(const LaneResult& x) {
+template <class W>
+bool finish(const LaneResult<W>& x) {
   F32 square[16];
   for (int64_t i = 0; i < 16; ++i) {
     square[i] = F32(0.0f);
@@ -203,10 +207,15 @@ bool lane_finish(const LaneResult& x) {
   __mmask16 special = 0;
   for (int64_t j = 0; j < x.columns; ++j) {
     special |= _mm512_fpclass_ps_mask(square[j].r, 0x99);  // NaN of both kinds, infinities of both signs
-    store_n(x.out + j * x.pitch, square[j], x.count);
+    store_weights(x.out + j * x.pitch, square[j], x.count);
   }
   return special == 0;
 }
+
+}  // namespace
+
+bool lane_finish(const LaneResult<float>& x) { return finish(x); }
+bool lane_finish(const LaneResult<uint16_t>& x) { return finish(x); }
 
 #define RUSHLIGHT_LANE_FUNCTIONS(parts)                               \
   void lane_turn_##parts(const LaneRun<float>& x) { turn<parts>(x); } \

@@ -53,15 +53,15 @@ struct Axis {
 // clang-format off
 #define RUSHLIGHT_LANE_KERNEL(parts)                                               \
   {parts, RUSHLIGHT_AMX(&amx::lane_turn_##parts), RUSHLIGHT_AMX(&amx::lane_pair_##parts), \
-   RUSHLIGHT_AMX(&amx::lane_multiply_##parts), RUSHLIGHT_AMX(&amx::lane_finish)}
+   RUSHLIGHT_AMX(&amx::lane_multiply_##parts)}
 // clang-format on
 const LaneKernel<float> kKernels[] = {RUSHLIGHT_LANE_KERNEL(1), RUSHLIGHT_LANE_KERNEL(2),
                                       RUSHLIGHT_LANE_KERNEL(3)};
 #undef RUSHLIGHT_LANE_KERNEL
 
-const LaneKernel<uint16_t> kNarrowKernel{
-    1, RUSHLIGHT_AMX(&amx::lane_turn_bf16), RUSHLIGHT_AMX(&amx::lane_pair_bf16),
-    RUSHLIGHT_AMX(&amx::lane_multiply_1), RUSHLIGHT_AMX(&amx::lane_finish)};
+const LaneKernel<uint16_t> kNarrowKernel{1, RUSHLIGHT_AMX(&amx::lane_turn_bf16),
+                                         RUSHLIGHT_AMX(&amx::lane_pair_bf16),
+                                         RUSHLIGHT_AMX(&amx::lane_multiply_1)};
 
 template <class T>
 const LaneKernel<T>& lane_kernel() {
@@ -108,8 +108,8 @@ struct LaneRows {
 // a channel, or a copy of the first kind.
 enum class Way { Dense, Pixels, Planes, Copy };
 
-// Of one group, the channels of a pixel of the gradient being contiguous.
-template <class T>
+// Of one group, the channels of a pixel of the gradient being contiguous. W: of the result.
+template <class T, class W>
 class SplitGradWeight {
  public:
   SplitGradWeight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad)
@@ -149,7 +149,7 @@ class SplitGradWeight {
     task_sums_ = p.taps() / merged_ * run_sums_;
   }
 
-  bool run(float* grad_weight) {
+  bool run(W* grad_weight) {
     std::atomic<bool> finite{true};
     const auto note = [&](bool fine) {
       if (!fine) finite.store(false, std::memory_order_relaxed);
@@ -296,7 +296,7 @@ class SplitGradWeight {
   }
 
   // Adds the pieces of a panel in their order and turns them into OIHW.
-  bool finish(const Range& range, int64_t panel, const float* sums, int64_t piece, float* grad_weight) const {
+  bool finish(const Range& range, int64_t panel, const float* sums, int64_t piece, W* grad_weight) const {
     const int64_t taps = p_.taps(), depth = p_.in_channels * taps, count = range.channels * taps;
     const int64_t block = range.panels * kSumBlock;  // of 32 rows
     bool finite = true;
@@ -304,7 +304,7 @@ class SplitGradWeight {
       const int64_t output = panel * kPanelColumns + half * 16;
       if (output >= range.outputs) break;
       const float* from = sums + panel * kSumBlock + half * 16;
-      float* out = grad_weight + (range.output + output) * depth + range.channel * taps;
+      W* out = grad_weight + (range.output + output) * depth + range.channel * taps;
       const float* rows[16];
       int64_t channel = 0, tap = 0;
       for (int64_t i = 0; i < count; i += 16) {
@@ -314,8 +314,8 @@ class SplitGradWeight {
           rows[k] = from + tap / merged_ * run_sums_ + row / 32 * block + row % 32 * kPanelColumns;
           if (++tap == taps) tap = 0, ++channel;
         }
-        finite = kernel_.finish({rows, n, std::min<int64_t>(16, range.outputs - output), pieces_, piece,
-                                 out + i, depth}) &&
+        finite = finish_({rows, n, std::min<int64_t>(16, range.outputs - output), pieces_, piece, out + i,
+                          depth}) &&
                  finite;
       }
     }
@@ -324,6 +324,7 @@ class SplitGradWeight {
 
   const Conv2dParams& p_;
   const LaneKernel<T>& kernel_;
+  const LaneFinish<W> finish_ = RUSHLIGHT_AMX(&amx::lane_finish);
   const ImageView<const T> src_, grad_;
   Axis vertical_, horizontal_;
   Way way_;
@@ -348,15 +349,17 @@ bool split_grad_weight_fits(const Conv2dParams& p, int64_t least_pixels, int64_t
          p.images * p.out_h() * p.out_w() >= least_pixels;
 }
 
-template <class T>
+template <class T, class W>
 bool split_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad,
-                       float* grad_weight) {
-  return SplitGradWeight<T>(p, src, grad).run(grad_weight);
+                       W* grad_weight) {
+  return SplitGradWeight<T, W>(p, src, grad).run(grad_weight);
 }
 
-template bool split_grad_weight<float>(const Conv2dParams&, ImageView<const float>, ImageView<const float>,
-                                       float*);
-template bool split_grad_weight<uint16_t>(const Conv2dParams&, ImageView<const uint16_t>,
-                                          ImageView<const uint16_t>, float*);
+#define RUSHLIGHT_INSTANTIATE(T, W) \
+  template bool split_grad_weight<T, W>(const Conv2dParams&, ImageView<const T>, ImageView<const T>, W*);
+RUSHLIGHT_INSTANTIATE(float, float)
+RUSHLIGHT_INSTANTIATE(uint16_t, float)
+RUSHLIGHT_INSTANTIATE(uint16_t, uint16_t)
+#undef RUSHLIGHT_INSTANTIATE
 
 }  // namespace rushlight::kernels

@@ -37,11 +37,13 @@ struct LaneProduct {
 };
 
 // A square of the result, turned around: out[j * pitch + i] = sum over pieces p of rows[i][p * piece + j].
+// W: float or bfloat16.
+template <class W>
 struct LaneResult {
   const float* const* rows;
   int64_t count, columns;  // rows and columns, at most 16
   int64_t pieces, piece;
-  float* out;
+  W* out;
   int64_t pitch;
 };
 
@@ -52,8 +54,11 @@ struct LaneKernel {
   void (*turn)(const LaneRun<T>&);  // rows of A: channel c at dst + c * pitch
   void (*pair)(const LaneRun<T>&);  // columns of B
   void (*multiply)(const LaneProduct&);
-  bool (*finish)(const LaneResult&);  // false if the square holds infinities or NaN
 };
+
+// Returns false if the square holds infinities or NaN.
+template <class W>
+using LaneFinish = bool (*)(const LaneResult<W>&);
 
 namespace amx {
 #define RUSHLIGHT_DECLARE_LANES(parts)           \
@@ -66,7 +71,8 @@ RUSHLIGHT_DECLARE_LANES(3)
 #undef RUSHLIGHT_DECLARE_LANES
 void lane_turn_bf16(const LaneRun<uint16_t>&);
 void lane_pair_bf16(const LaneRun<uint16_t>&);
-bool lane_finish(const LaneResult&);
+bool lane_finish(const LaneResult<float>&);
+bool lane_finish(const LaneResult<uint16_t>&);
 }  // namespace amx
 
 }  // namespace rushlight::kernels

@@ -23,12 +23,13 @@ struct ConvJob {
   int64_t images, groups;
   int64_t step_h, step_w;
   std::vector<Tap> taps;  // by rows, then columns, both ascending
-  const Wide<T>* weight;
+  const Wide<T>* weight;  // or null: see `narrow`
   int64_t weight_group, weight_output, weight_channel;
   ConvEpilogue<T> epilogue;  // its residual belongs to dst.data
   ImageView<T> dst;
-  int64_t out_h, out_w, outputs;  // outputs of one group
-  KeptWeights* kept = nullptr;    // see conv2d_forward
+  int64_t out_h, out_w, outputs;     // outputs of one group
+  KeptWeights* kept = nullptr;       // see conv2d_forward
+  const uint16_t* narrow = nullptr;  // the weights, if they are bfloat16; tiles alone know them
 };
 
 }  // namespace rushlight::kernels

@@ -7,6 +7,7 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/winograd.h"
+#include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
@@ -52,6 +53,7 @@ std::vector<int64_t> key_of(const std::vector<ConvJob<T>>& jobs, const SplitKern
                             int64_t run) {
   const ConvJob<T>& job = jobs[0];
   std::vector<int64_t> key{reinterpret_cast<intptr_t>(job.weight),
+                           reinterpret_cast<intptr_t>(job.narrow),
                            reinterpret_cast<intptr_t>(&split),
                            run,
                            job.groups,
@@ -136,6 +138,7 @@ struct SplitWeights::Packing {
 
   // Whether all weights of the block can be split.
   bool pack(int64_t block) const {
+    if (jobs[0].narrow != nullptr) return widen_and_pack(block);
     if (run > 1) return pack_runs(block);
     const int64_t taps = kernel_taps();
     return split.pair_taps != nullptr && jobs[0].weight_output == taps && taps > 1 && taps <= 16
@@ -144,6 +147,29 @@ struct SplitWeights::Packing {
   }
 
   int64_t kernel_taps() const { return std::min(jobs[0].weight_output, jobs[0].weight_channel); }
+
+  // bfloat16 weights of the block, as the only one of a float32 job.
+  bool widen_and_pack(int64_t block) const {
+    const ConvJob<T>& job = jobs[0];
+    const int64_t per_group = weights.blocks_ / job.groups, first = block % per_group * kSplitLanes;
+    const int64_t lanes = std::min(kSplitLanes, job.outputs - first), taps = kernel_taps();
+    const bool by_lanes = job.weight_channel == taps;  // what is a run of numbers
+    const int64_t runs = by_lanes ? lanes : job.channels, length = (by_lanes ? job.channels : lanes) * taps;
+    const int64_t apart = by_lanes ? job.weight_output : job.weight_channel;
+    const uint16_t* from = job.narrow + block / per_group * job.weight_group + first * job.weight_output;
+    Scratch<float> wide(runs * length);
+    const ConvertRun widen = find_convert(DType::BFloat16, DType::Float32);
+    for (int64_t i = 0; i < runs; ++i)
+      widen(length, reinterpret_cast<const char*>(from + i * apart), 2,
+            reinterpret_cast<char*>(wide.data() + i * length), 4);
+    std::vector<ConvJob<T>> parts = jobs;
+    for (ConvJob<T>& part : parts) {
+      part.narrow = nullptr, part.groups = 1, part.outputs = lanes;
+      (by_lanes ? part.weight_output : part.weight_channel) = length;
+      if constexpr (std::is_same_v<Wide<T>, float>) part.weight = wide.data();
+    }
+    return Packing{weights, parts, split, run, to}.pack(0);
+  }
 
   // The weights of a block lie in memory as [channel][output][tap].
   bool pack_pairs(int64_t block) const {

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
+#include "rushlight/base/dtype.h"
 #include "rushlight/kernels/conv2d/job.h"
 
 namespace rushlight::kernels {
@@ -43,10 +45,10 @@ class Windows {
         for (int64_t c = 0; c < x.channels; ++c) {
           const int64_t channel = (o / x.outputs * x.step_w + t % width) * x.channels + c;
           weight_[static_cast<size_t>(o * job_.weight_output + channel * rows + t / width)] =
-              x.weight[o % x.outputs * x.weight_output + c * x.weight_channel +
-                       x.taps[static_cast<size_t>(t)].weight];
+              weight_of(x, o % x.outputs * x.weight_output + c * x.weight_channel +
+                               x.taps[static_cast<size_t>(t)].weight);
         }
-    job_.weight = weight_.data();
+    job_.weight = weight_.data(), job_.narrow = nullptr;
     if (x.epilogue.bias == nullptr) return;
     for (int64_t o = 0; o < job_.outputs; ++o) bias_.push_back(x.epilogue.bias[o % x.outputs]);
     job_.epilogue.bias = bias_.data();
@@ -61,6 +63,15 @@ class Windows {
   int64_t first_col() const { return first_col_; }
 
  private:
+  static Wide<T> weight_of(const ConvJob<T>& x, int64_t i) {
+    if constexpr (std::is_same_v<Wide<T>, float>)
+      if (x.narrow != nullptr) {
+        BFloat16 number;
+        number.bits = x.narrow[i];
+        return number;
+      }
+    return x.weight[i];
+  }
   // Taps of a row, 1 if rows differ or have gaps.
   static int64_t run(const ConvJob<T>& x) {
     const auto& taps = x.taps;

@@ -11,14 +11,17 @@ namespace rushlight::kernels {
 namespace generic {
 void sgd_f32(const SgdParams& params, float* param, const float* grad, float* buffer, int64_t n);
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n);
+void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n);
 }  // namespace generic
 namespace avx2 {
 void sgd_f32(const SgdParams& params, float* param, const float* grad, float* buffer, int64_t n);
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n);
+void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n);
 }  // namespace avx2
 namespace avx512 {
 void sgd_f32(const SgdParams& params, float* param, const float* grad, float* buffer, int64_t n);
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n);
+void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n);
 }  // namespace avx512
 namespace {
 
@@ -51,16 +54,17 @@ void run(Step<T> step, const SgdParams& params, const SgdItem* items, int64_t co
 
 }  // namespace
 
+#define RUSHLIGHT_SGD(T, name)                                                 \
+  run(PerIsa<Step<T>>{&generic::sgd_##name, RUSHLIGHT_AVX2(&avx2::sgd_##name), \
+                      RUSHLIGHT_AVX512(&avx512::sgd_##name)}                   \
+          .at(active_isa()),                                                   \
+      params, items, count)
+
 void sgd_step(DType dtype, const SgdParams& params, const SgdItem* items, int64_t count) {
-  if (dtype == DType::Float32) {
-    const PerIsa<Step<float>> steps{&generic::sgd_f32, RUSHLIGHT_AVX2(&avx2::sgd_f32),
-                                    RUSHLIGHT_AVX512(&avx512::sgd_f32)};
-    return run(steps.at(active_isa()), params, items, count);
-  }
+  if (dtype == DType::Float32) return RUSHLIGHT_SGD(float, f32);
+  if (dtype == DType::BFloat16) return RUSHLIGHT_SGD(uint16_t, bf16);
   RUSHLIGHT_INTERNAL_ASSERT(dtype == DType::Float64, "sgd_step of ", dtype_name(dtype));
-  const PerIsa<Step<double>> steps{&generic::sgd_f64, RUSHLIGHT_AVX2(&avx2::sgd_f64),
-                                   RUSHLIGHT_AVX512(&avx512::sgd_f64)};
-  run(steps.at(active_isa()), params, items, count);
+  RUSHLIGHT_SGD(double, f64);
 }
 
 }  // namespace rushlight::kernels

@@ -26,8 +26,8 @@ struct SgdItem {
 };
 
 // For every item g = +-grad + weight_decay * param; buffer = momentum * buffer + (1 - dampening) * g;
-// param -= lr * (nesterov ? g + momentum * buffer : buffer). Without buffer param -= lr * g. All float32 or
-// all float64; no two items may share memory.
+// param -= lr * (nesterov ? g + momentum * buffer : buffer). Without buffer param -= lr * g. All float32,
+// all float64 or all bfloat16, which is computed in float32; no two items may share memory.
 void sgd_step(DType dtype, const SgdParams& params, const SgdItem* items, int64_t count);
 
 }  // namespace rushlight::kernels

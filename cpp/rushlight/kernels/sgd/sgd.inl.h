@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rushlight/kernels/sgd/sgd.h"
+#include "rushlight/kernels/vec/memory.h"
 #include "rushlight/kernels/vec/vec.h"
 
 namespace rushlight::kernels::RUSHLIGHT_ISA_NS {
@@ -13,16 +14,18 @@ enum class Momentum { None, First, Later };
 // than the hardware foresees when they are not in a cache yet.
 constexpr int64_t kAhead = 256;
 
-// Branches outside the loop: what is left runs at the speed of memory.
+// Branches outside the loop: what is left runs at the speed of memory. bfloat16 (T = uint16_t) is rounded on
+// its way to memory only.
 template <bool kDecay, Momentum kMomentum, bool kNesterov, class T>
 void sgd_loop(const SgdParams& params, T* param, const T* grad, T* buffer, int64_t n) {
-  using V = Vec<T>;
+  using W = Wide<T>;
+  using V = Vec<W>;
   constexpr int64_t kUnroll = 4;
-  const V minus_lr(static_cast<T>(-params.lr));
-  const V momentum(static_cast<T>(params.momentum));
-  const V undamped(static_cast<T>(1.0 - params.dampening));
-  const V decay(static_cast<T>(params.weight_decay));
-  const V sign(static_cast<T>(params.maximize ? -1 : 1));
+  const V minus_lr(static_cast<W>(-params.lr));
+  const V momentum(static_cast<W>(params.momentum));
+  const V undamped(static_cast<W>(1.0 - params.dampening));
+  const V decay(static_cast<W>(params.weight_decay));
+  const V sign(static_cast<W>(params.maximize ? -1 : 1));
   const auto step = [=](V p, V g, V b, V* next) {
     g = g * sign;
     if constexpr (kDecay) g = fma(decay, p, g);
@@ -42,20 +45,20 @@ void sgd_loop(const SgdParams& params, T* param, const T* grad, T* buffer, int64
     }
     for (int64_t u = 0; u < kUnroll; ++u) {
       const int64_t at = i + u * V::kLanes;
-      const V b = kMomentum == Momentum::Later ? V::load(buffer + at) : V(T(0));
-      result[u] = step(V::load(param + at), V::load(grad + at), b, &next[u]);
+      const V b = kMomentum == Momentum::Later ? load_wide(buffer + at, V::kLanes) : V(W(0));
+      result[u] = step(load_wide(param + at, V::kLanes), load_wide(grad + at, V::kLanes), b, &next[u]);
     }
     for (int64_t u = 0; u < kUnroll; ++u) {
-      if constexpr (kMomentum != Momentum::None) next[u].store(buffer + i + u * V::kLanes);
-      result[u].store(param + i + u * V::kLanes);
+      if constexpr (kMomentum != Momentum::None) store_narrow(buffer + i + u * V::kLanes, next[u], V::kLanes);
+      store_narrow(param + i + u * V::kLanes, result[u], V::kLanes);
     }
   }
   for (; i < n; i += V::kLanes) {
-    const V b = kMomentum == Momentum::Later ? load_n(buffer + i, n - i) : V(T(0));
+    const V b = kMomentum == Momentum::Later ? load_wide(buffer + i, n - i) : V(W(0));
     V next;
-    const V result = step(load_n(param + i, n - i), load_n(grad + i, n - i), b, &next);
-    if constexpr (kMomentum != Momentum::None) store_n(buffer + i, next, n - i);
-    store_n(param + i, result, n - i);
+    const V result = step(load_wide(param + i, n - i), load_wide(grad + i, n - i), b, &next);
+    if constexpr (kMomentum != Momentum::None) store_narrow(buffer + i, next, n - i);
+    store_narrow(param + i, result, n - i);
   }
 }
 
@@ -83,6 +86,9 @@ void sgd_f32(const SgdParams& params, float* param, const float* grad, float* bu
   sgd(params, param, grad, buffer, n);
 }
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n) {
+  sgd(params, param, grad, buffer, n);
+}
+void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n) {
   sgd(params, param, grad, buffer, n);
 }
 
