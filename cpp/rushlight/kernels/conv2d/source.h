@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
 
@@ -44,9 +46,13 @@ void copy_source_row(const ImageView<const T>& src, int64_t h, int64_t w, int64_
     }
     return;
   }
-  if (pitch > channels) std::fill(dst + begin * pitch, dst + end * pitch, T(0));
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t i = 0; i < end - begin; ++i) to[i * pitch + c] = from[c * src.channel + i * src.col];
+  if constexpr (std::is_same_v<T, uint16_t>) {
+    if (pitch > channels) std::fill(dst + begin * pitch, dst + end * pitch, T(0));
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t i = 0; i < end - begin; ++i) to[i * pitch + c] = from[c * src.channel + i * src.col];
+  } else {  // channels become the lanes of a panel
+    select_gemm<T>(active_isa()).pack({channels, pitch, end - begin, from, src.channel, src.col, to});
+  }
 }
 
 // dst[row][column * pitch + channel] for every row of every image, `rows` from first_row on.
