@@ -19,9 +19,6 @@ namespace {
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 constexpr int64_t kPackedPieces = 4;  // panels of a piece
-// Pixels up to which this beats turning the weights around.
-constexpr int64_t kForwardPixels = 48, kGradSrcPixels = 64, kGradWeightPixels = 512;
-
 template <class W>
 struct TileKernels {
   void (*forward)(const SkinnyForward<W>&) = RUSHLIGHT_AMX(&amx::skinny_forward);
@@ -59,11 +56,23 @@ bool fits(const Conv2dParams& p, int64_t most_pixels) {
          p.images * p.out_h() * p.out_w() <= most_pixels;
 }
 
+// Images that come in sixteens make tiles without being gathered: only very few of their pixels are better
+// off here.
+bool sixteens(const Conv2dParams& p) { return p.images % 16 == 0 && p.taps() > 2; }
+
 }  // namespace
 
-bool skinny_bf16_forward_fits(const Conv2dParams& p) { return fits(p, kForwardPixels); }
-bool skinny_bf16_grad_src_fits(const Conv2dParams& p) { return fits(p, kGradSrcPixels); }
-bool skinny_bf16_grad_weight_fits(const Conv2dParams& p) { return fits(p, kGradWeightPixels); }
+// As measured: what is saved grows with the weights, what is paid (gathering pixels, adding up columns) with
+// the pixels.
+bool skinny_bf16_forward_fits(const Conv2dParams& p) {
+  return fits(p, sixteens(p) ? (p.out_channels - 1) / 4 : p.out_channels / 2);
+}
+bool skinny_bf16_grad_src_fits(const Conv2dParams& p) {
+  return fits(p, sixteens(p) ? (p.out_channels - 1) / 4 : 2 * p.out_channels);
+}
+bool skinny_bf16_grad_weight_fits(const Conv2dParams& p) {
+  return fits(p, std::min<int64_t>(512, 4 * p.in_channels));
+}
 
 template <class W>
 bool skinny_bf16_forward(const Conv2dParams& p, ImageView<const uint16_t> src, const W* weight,
