@@ -74,6 +74,25 @@ void apply_rows_streaming(const BatchNormCoefficients<T>& k, const T* src, const
   stream_end();
 }
 
+// Calls step(offset of an element, lanes that are left) for the vectors of `rows` rows; coefficients(c, left)
+// makes the step for the channels from c on. Few rows at a time: coefficients are loaded once for them, and
+// memory is still read from front to back.
+template <class W, class Coefficients>
+inline void for_each_vector(int64_t rows, int64_t channels, Coefficients&& coefficients) {
+  constexpr int64_t kRows = 4, kLanes = Vec<W>::kLanes;
+  const int64_t whole = channels / kLanes * kLanes;
+  for (int64_t r = 0; r < rows; r += kRows) {
+    const int64_t end = (rows - r < kRows ? rows : r + kRows) * channels;
+    for (int64_t c = 0; c < whole; c += kLanes) {
+      const auto step = coefficients(c, kLanes);
+      for (int64_t at = r * channels + c; at < end; at += channels) step(at, kLanes);
+    }
+    if (whole == channels) continue;
+    const auto step = coefficients(whole, channels - whole);
+    for (int64_t at = r * channels + whole; at < end; at += channels) step(at, channels - whole);
+  }
+}
+
 template <class T>
 void apply_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* residual, bool relu, T* dst,
                 int64_t rows, int64_t channels, bool stream) {
@@ -84,11 +103,12 @@ void apply_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* 
       if (stream && channels % Vec<T>::kLanes == 0 && reinterpret_cast<uintptr_t>(dst) % kBytes == 0)
         return apply_rows_streaming<kResidual, kRelu>(k, src, residual, dst, rows, channels);
     }
-    for (int64_t at = 0; at < rows * channels; at += channels)
-      for (int64_t c = 0; c < channels; c += Vec<Wide<T>>::kLanes)
-        apply_step<kResidual, kRelu>(Lanes<Wide<T>>::of_row(k.center, k.scale, k.shift, c, channels - c),
-                                     src + at + c, kResidual ? residual + at + c : nullptr, dst + at + c,
-                                     channels - c);
+    for_each_vector<Wide<T>>(rows, channels, [&](int64_t c, int64_t lanes) {
+      const auto k_lanes = Lanes<Wide<T>>::of_row(k.center, k.scale, k.shift, c, lanes);
+      return [=](int64_t at, int64_t left) {
+        apply_step<kResidual, kRelu>(k_lanes, src + at, kResidual ? residual + at : nullptr, dst + at, left);
+      };
+    });
   });
 }
 
@@ -107,16 +127,18 @@ template <bool kGate, class T>
 void backward_all_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst,
                        int64_t rows, int64_t channels) {
   using V = Vec<Wide<T>>;
-  for (int64_t r = 0; r < rows; ++r, src += channels, grad += channels, dst += channels)
-    for (int64_t c = 0; c < channels; c += V::kLanes) {
-      const int64_t left = channels - c;
-      const V x = load_wide(src + c, left) - load_n(k.center + c, left);
-      const V from_src = fma(x, load_n(k.src_scale + c, left), load_n(k.shift + c, left));
-      V g = load_wide(grad + c, left);
-      if constexpr (kGate)
-        g = gated(g, fma(x, load_n(k.gate_scale + c, left), load_n(k.gate_shift + c, left)));
-      store_narrow(dst + c, fma(g, load_n(k.scale + c, left), from_src), left);
-    }
+  for_each_vector<Wide<T>>(rows, channels, [&](int64_t c, int64_t lanes) {
+    const V center = load_n(k.center + c, lanes), scale = load_n(k.scale + c, lanes);
+    const V src_scale = load_n(k.src_scale + c, lanes), shift = load_n(k.shift + c, lanes);
+    const V gate_scale = kGate ? load_n(k.gate_scale + c, lanes) : V(0);
+    const V gate_shift = kGate ? load_n(k.gate_shift + c, lanes) : V(0);
+    return [=](int64_t at, int64_t left) {
+      const V x = load_wide(src + at, left) - center;
+      V g = load_wide(grad + at, left);
+      if constexpr (kGate) g = gated(g, fma(x, gate_scale, gate_shift));
+      store_narrow(dst + at, fma(g, scale, fma(x, src_scale, shift)), left);
+    };
+  });
 }
 
 template <class T>
@@ -141,18 +163,6 @@ void backward_plane(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, co
     V g = load_wide(grad + i, n - i);
     if (gate) g = gated(g, fma(x, gate_factor, gate_offset));
     store_narrow(dst + i, fma(g, factor, fma(x, src_factor, offset)), n - i);
-  }
-}
-
-template <class T>
-void add_lanes(Vec<T> v, int64_t count, double* dst) {
-  constexpr int64_t kLanes = Vec<T>::kLanes;
-  T lanes[kLanes];
-  v.store(lanes);
-  if (count >= kLanes) {  // a loop of fixed length becomes a few vector additions
-    for (int64_t l = 0; l < kLanes; ++l) dst[l] += static_cast<double>(lanes[l]);
-  } else {
-    for (int64_t l = 0; l < count; ++l) dst[l] += static_cast<double>(lanes[l]);
   }
 }
 
@@ -203,41 +213,60 @@ struct SumLanes {
   }
 };
 
-// Adds the sums of `rows` (at most kShortSum) rows to those of kVectors vectors of channels from c on.
+// Rows that prefetches of the sums run ahead.
+constexpr int64_t kRowsAhead = 8;
+
+// Adds the sums of kVectors vectors of channels from c on.
 template <Sums kSums, int kVectors, class T>
-inline void sum_short(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t at,
-                      int64_t rows, int64_t channels, int64_t c, double* sum_grad, double* sum_product) {
+void sum_columns(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t rows,
+                 int64_t channels, int64_t c, double* sum_grad, double* sum_product) {
   using V = Vec<Wide<T>>;
-  const int64_t left = channels - c;  // a part of a vector only if kVectors is 1
+  const int64_t left = kVectors == 1 ? channels - c : kVectors * V::kLanes;
   SumLanes<kSums, T> lanes[kVectors];
-  V total[kVectors], product[kVectors];
-  for (int u = 0; u < kVectors; ++u) {
+  DoubleSums<Wide<T>> totals[kVectors], products[kVectors];
+  for (int u = 0; u < kVectors; ++u)
     lanes[u] = SumLanes<kSums, T>::of_row(k, c + u * V::kLanes, left - u * V::kLanes);
-    total[u] = product[u] = V(0);
+  for (int64_t r = 0; r < rows; r += kShortSum) {
+    V total[kVectors], product[kVectors];
+    for (int u = 0; u < kVectors; ++u) total[u] = product[u] = V(0);
+    const int64_t end = rows - r < kShortSum ? rows : r + kShortSum;
+    for (int64_t row = r; row < end; ++row) {
+      const int64_t at = row * channels + c;
+      for (int u = 0; u < kVectors; ++u) {
+        __builtin_prefetch(terms.src + at + u * V::kLanes + kRowsAhead * channels);
+        if constexpr (kSums != Sums::Deviation)
+          __builtin_prefetch(terms.grad + at + u * V::kLanes + kRowsAhead * channels);
+        lanes[u].add(terms, at + u * V::kLanes, left - u * V::kLanes, total[u], product[u]);
+      }
+    }
+    for (int u = 0; u < kVectors; ++u) {
+      totals[u].add(total[u]);
+      products[u].add(product[u]);
+    }
   }
-  for (int64_t r = 0; r < rows; ++r)
-    for (int u = 0; u < kVectors; ++u)
-      lanes[u].add(terms, at + r * channels + c + u * V::kLanes, left - u * V::kLanes, total[u], product[u]);
   for (int u = 0; u < kVectors; ++u) {
-    add_lanes(total[u], left - u * V::kLanes, sum_grad + c + u * V::kLanes);
-    add_lanes(product[u], left - u * V::kLanes, sum_product + c + u * V::kLanes);
+    double values[2][V::kLanes];
+    totals[u].store(values[0]);
+    products[u].store(values[1]);
+    const int64_t at = u * V::kLanes, n = left - at < V::kLanes ? left - at : V::kLanes;
+    for (int64_t l = 0; l < n; ++l) {
+      sum_grad[c + at + l] += values[0][l];
+      sum_product[c + at + l] += values[1][l];
+    }
   }
 }
 
-// Rows in groups of kShortSum, which go through all channels: memory is read from front to back.
 template <Sums kSums, class T>
 void sum_all_rows(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t rows,
                   int64_t channels, double* sum_grad, double* sum_product) {
-  constexpr int kVectors = sizeof(Vec<Wide<T>>) >= 64 ? 4 : 2;  // as many as there are registers for
+  // As many as there are registers for.
+  constexpr int kVectors = (sizeof(Vec<Wide<T>>) >= 64 ? 4 : 2) / (kSums == Sums::Gated ? 2 : 1);
   constexpr int64_t kWide = kVectors * Vec<Wide<T>>::kLanes;
-  for (int64_t r = 0; r < rows; r += kShortSum) {
-    const int64_t count = rows - r < kShortSum ? rows - r : kShortSum;
-    int64_t c = 0;
-    for (; c + kWide <= channels; c += kWide)
-      sum_short<kSums, kVectors>(k, terms, r * channels, count, channels, c, sum_grad, sum_product);
-    for (; c < channels; c += Vec<Wide<T>>::kLanes)
-      sum_short<kSums, 1>(k, terms, r * channels, count, channels, c, sum_grad, sum_product);
-  }
+  int64_t c = 0;
+  for (; c + kWide <= channels; c += kWide)
+    sum_columns<kSums, kVectors>(k, terms, rows, channels, c, sum_grad, sum_product);
+  for (; c < channels; c += Vec<Wide<T>>::kLanes)
+    sum_columns<kSums, 1>(k, terms, rows, channels, c, sum_grad, sum_product);
 }
 
 template <class T>

@@ -168,18 +168,14 @@ void for_each_choice(const Pool2dParams& params, const uint8_t* choice, Visit&& 
   });
 }
 
-// The outputs along one axis that read an input position, and the position's number in their windows.
-struct AxisCover {
-  int64_t output;
-  int64_t number;
-};
-std::vector<std::vector<AxisCover>> covers_along(const PoolAxis& axis) {
-  std::vector<std::vector<AxisCover>> covers(static_cast<size_t>(axis.size));
+// The windows along one axis over each input position.
+std::vector<std::vector<PoolCover>> covers_along(const PoolAxis& axis) {
+  std::vector<std::vector<PoolCover>> covers(static_cast<size_t>(axis.size));
   for (int64_t i = 0; i < axis.outputs(); ++i) {
-    int64_t number = 0;
-    for (int64_t at = axis.begin[static_cast<size_t>(i)]; at < axis.end[static_cast<size_t>(i)];
-         at += axis.step)
-      covers[static_cast<size_t>(at)].push_back({i, number++});
+    const int64_t begin = axis.begin[static_cast<size_t>(i)], end = axis.end[static_cast<size_t>(i)];
+    const int64_t length = (end - begin + axis.step - 1) / axis.step;
+    for (int64_t number = 0; number < length; ++number)
+      covers[static_cast<size_t>(begin + number * axis.step)].push_back({i, number, length});
   }
   return covers;
 }
@@ -188,33 +184,28 @@ std::vector<std::vector<AxisCover>> covers_along(const PoolAxis& axis) {
 template <class T>
 void max_back_channels_last(const Pool2dParams& params, const T* grad, const uint8_t* choice, T* dst) {
   using S = Stored<T>;
-  const auto over_rows = covers_along(params.h), over_columns = covers_along(params.w);
+  const auto over_rows = covers_along(params.h);
+  std::vector<PoolCover> over_columns;
+  std::vector<int64_t> column_begins{0};
+  for (const std::vector<PoolCover>& covers : covers_along(params.w)) {
+    over_columns.insert(over_columns.end(), covers.begin(), covers.end());
+    column_begins.push_back(static_cast<int64_t>(over_columns.size()));
+  }
   const int64_t width = params.w.size, channels = params.channels;
-  std::vector<int64_t> window_columns;  // of the windows that start in each output column
-  for (int64_t ow = 0; ow < params.w.outputs(); ++ow)
-    window_columns.push_back(window_at(params, 0, ow).columns);
-  const auto max_back_pixel = table<S>().max_back_pixel;
+  const auto max_back_row = table<S>().max_back_row;
   const Sizes sizes(params);
   HeavyWork scope(sizes.work);
-  parallel_for(
-      params.batch * params.h.size, std::max<int64_t>(1, kGrain / (width * channels)),
-      [&](int64_t begin, int64_t end) {
-        std::vector<PoolCover> covers;
-        for (int64_t row = begin; row < end; ++row) {
-          const int64_t image = row / params.h.size;
-          for (int64_t w = 0; w < width; ++w) {
-            covers.clear();
-            for (const AxisCover& h : over_rows[static_cast<size_t>(row % params.h.size)])
-              for (const AxisCover& v : over_columns[static_cast<size_t>(w)])
-                covers.push_back({(image * sizes.out + h.output * params.w.outputs() + v.output) * channels,
-                                  static_cast<uint8_t>(
-                                      h.number * window_columns[static_cast<size_t>(v.output)] + v.number)});
-            max_back_pixel(covers.data(), static_cast<int64_t>(covers.size()), channels,
-                           reinterpret_cast<const S*>(grad), choice,
-                           reinterpret_cast<S*>(dst + (row * width + w) * channels));
-          }
-        }
-      });
+  parallel_for(params.batch * params.h.size, std::max<int64_t>(1, kGrain / (width * channels)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; ++row) {
+                   const std::vector<PoolCover>& over = over_rows[static_cast<size_t>(row % params.h.size)];
+                   const int64_t image = row / params.h.size * sizes.out * channels;
+                   max_back_row({over.data(), static_cast<int64_t>(over.size()), over_columns.data(),
+                                 column_begins.data(), width, params.w.outputs(), channels},
+                                reinterpret_cast<const S*>(grad + image), choice + image,
+                                reinterpret_cast<S*>(dst + row * width * channels));
+                 }
+               });
 }
 
 // 16-bit gradients of overlapping windows are rounded after each addition, like everything stored in them.

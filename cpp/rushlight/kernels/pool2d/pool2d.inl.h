@@ -55,43 +55,49 @@ void max_pixel(const PoolWindow& window, const T* image, int64_t channels, T* ds
     max_vectors<T, 1>(window, image + c, channels, channels - c, dst + c, choice + c);
 }
 
-inline Vec<float> load_numbers(const uint8_t* p, int64_t left, float) { return load_u8(p, left); }
-inline Vec<double> load_numbers(const uint8_t* p, int64_t left, double) {
+inline Mask<float> chosen(const uint8_t* choice, uint8_t number, int64_t left, float) {
+  return bytes_equal(choice, number, left);
+}
+inline Mask<double> chosen(const uint8_t* choice, uint8_t number, int64_t left, double) {
   double numbers[Vec<double>::kLanes];
-  for (int64_t l = 0; l < Vec<double>::kLanes; ++l) numbers[l] = l < left ? p[l] : 0.0;
-  return Vec<double>::load(numbers);
+  for (int64_t l = 0; l < Vec<double>::kLanes; ++l) numbers[l] = l < left ? choice[l] : 0.0;
+  return Vec<double>::load(numbers) == Vec<double>(number);
 }
 
+// kVectors vectors of channels of the pixel in column w.
 template <class T, int kVectors>
-inline void max_back_vectors(const PoolCover* covers, int64_t count, int64_t first, int64_t left,
-                             const T* grad, const uint8_t* choice, T* dst) {
+inline void max_back_vectors(const PoolRow& row, int64_t w, int64_t c, int64_t left, const T* grad,
+                             const uint8_t* choice, T* dst) {
   using W = Wide<T>;
   using V = Vec<W>;
   V sum[kVectors];
   for (int u = 0; u < kVectors; ++u) sum[u] = V(W(0));
-  for (int64_t k = 0; k < count; ++k) {
-    const int64_t at = covers[k].output + first;
-    const V number(static_cast<W>(covers[k].number));
-    for (int u = 0; u < kVectors; ++u) {
-      const int64_t rest = left - u * V::kLanes;
-      const Mask<W> chosen = load_numbers(choice + at + u * V::kLanes, rest, W()) == number;
-      sum[u] = sum[u] + select(chosen, load_wide(grad + at + u * V::kLanes, rest), V(W(0)));
+  for (int64_t i = 0; i < row.over_row_count; ++i)
+    for (int64_t j = row.column_begins[w]; j < row.column_begins[w + 1]; ++j) {
+      const PoolCover &h = row.over_row[i], &v = row.over_columns[j];
+      const int64_t at = (h.output * row.out_width + v.output) * row.channels + c;
+      const auto number = static_cast<uint8_t>(h.number * v.length + v.number);
+      for (int u = 0; u < kVectors; ++u) {
+        const int64_t first = at + u * V::kLanes, rest = left - u * V::kLanes;
+        const Mask<W> mine = chosen(choice + first, number, rest, W());
+        sum[u] = sum[u] + select(mine, load_wide(grad + first, rest), V(W(0)));
+      }
     }
-  }
-  for (int u = 0; u < kVectors; ++u) store_narrow(dst + u * V::kLanes, sum[u], left - u * V::kLanes);
+  for (int u = 0; u < kVectors; ++u) store_narrow(dst + c + u * V::kLanes, sum[u], left - u * V::kLanes);
 }
 
 template <class T>
-void max_back_pixel(const PoolCover* covers, int64_t count, int64_t channels, const T* grad,
-                    const uint8_t* choice, T* dst) {
+void max_back_row(const PoolRow& row, const T* grad, const uint8_t* choice, T* dst) {
   constexpr int kVectors = 4;
   constexpr int64_t kLanes = Vec<Wide<T>>::kLanes;
   constexpr int64_t kWide = kVectors * kLanes;
-  int64_t c = 0;
-  for (; c + kWide <= channels; c += kWide)
-    max_back_vectors<T, kVectors>(covers, count, c, kWide, grad, choice, dst + c);
-  for (; c < channels; c += kLanes)
-    max_back_vectors<T, 1>(covers, count, c, channels - c, grad, choice, dst + c);
+  for (int64_t w = 0; w < row.width; ++w, dst += row.channels) {
+    int64_t c = 0;
+    for (; c + kWide <= row.channels; c += kWide)
+      max_back_vectors<T, kVectors>(row, w, c, kWide, grad, choice, dst);
+    for (; c < row.channels; c += kLanes)
+      max_back_vectors<T, 1>(row, w, c, row.channels - c, grad, choice, dst);
+  }
 }
 
 template <class T>
@@ -142,7 +148,7 @@ void avg_pixel(const PoolWindow& window, const T* image, int64_t channels, doubl
 
 template <class T>
 constexpr Pool2dTable<T> make_pool2d_table() {
-  return {max_pixel<T>, max_back_pixel<T>, avg_pixel<T>};
+  return {max_pixel<T>, max_back_row<T>, avg_pixel<T>};
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The loops of pooling that are compiled per ISA level: one pixel of channels-last data.
+// The loops of pooling that are compiled per ISA level: one pixel or row of channels-last data.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,21 @@ struct PoolWindow {
   int64_t column_step;
 };
 
-// An output pixel whose window has a certain input pixel in it.
+// A window along one axis that has a certain input position in it.
 struct PoolCover {
-  int64_t output;  // where the output pixel's channels begin
-  uint8_t number;  // of the input pixel within the window
+  int64_t output;  // of which output position it is
+  int64_t number;  // of the input position within the window
+  int64_t length;  // of the window
+};
+
+// The windows over a row of an input image.
+struct PoolRow {
+  const PoolCover* over_row;
+  int64_t over_row_count;
+  const PoolCover* over_columns;  // of input column w: from column_begins[w] up to column_begins[w + 1]
+  const int64_t* column_begins;
+  int64_t width, out_width;
+  int64_t channels;
 };
 
 // T is float, double, or uint16_t for bfloat16.
@@ -27,9 +38,9 @@ template <class T>
 struct Pool2dTable {
   // image: (height * width, channels); rows and columns are at least 1
   void (*max_pixel)(const PoolWindow& window, const T* image, int64_t channels, T* dst, uint8_t* choice);
-  // dst = sum of the gradients of those covers that chose this pixel
-  void (*max_back_pixel)(const PoolCover* covers, int64_t count, int64_t channels, const T* grad,
-                         const uint8_t* choice, T* dst);
+  // For each pixel of the row, dst = sum of the gradients of those outputs that chose it; grad and choice are
+  // the whole image's.
+  void (*max_back_row)(const PoolRow& row, const T* grad, const uint8_t* choice, T* dst);
   void (*avg_pixel)(const PoolWindow& window, const T* image, int64_t channels, double divisor, T* dst);
 };
 

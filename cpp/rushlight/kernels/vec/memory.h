@@ -66,4 +66,51 @@ inline Vec<float> load_u8(const uint8_t* p, int64_t n = Vec<float>::kLanes) {
 #endif
 }
 
+// Which of up to n bytes are x; missing ones count as zero.
+inline Mask<float> bytes_equal(const uint8_t* p, uint8_t x, int64_t n = Vec<float>::kLanes) {
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+  const __m128i bytes = n >= 16 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
+                                : _mm_maskz_loadu_epi8(first_lanes16(n), p);
+  return {_mm_cmpeq_epi8_mask(bytes, _mm_set1_epi8(static_cast<char>(x)))};
+#else
+  return load_u8(p, n) == Vec<float>(static_cast<float>(x));
+#endif
+}
+
+// Sums in double, one a lane of Vec<T>, in registers.
+template <class T>
+struct DoubleSums;
+template <>
+struct DoubleSums<double> {
+  Vec<double> sum{0.0};
+  void add(Vec<double> v) { sum = sum + v; }
+  void store(double* p) const { sum.store(p); }
+};
+template <>
+struct DoubleSums<float> {
+  Vec<double> low{0.0}, high{0.0};
+  void add(Vec<float> v) {
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+    low = low + Vec<double>::wrap(_mm512_cvtps_pd(_mm512_castps512_ps256(v.r)));
+    high = high + Vec<double>::wrap(_mm512_cvtps_pd(_mm512_extractf32x8_ps(v.r, 1)));
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+    low = low + Vec<double>::wrap(_mm256_cvtps_pd(_mm256_castps256_ps128(v.r)));
+    high = high + Vec<double>::wrap(_mm256_cvtps_pd(_mm256_extractf128_ps(v.r, 1)));
+#else
+    constexpr int64_t kHalf = Vec<double>::kLanes;
+    float lanes[2 * kHalf];
+    double wide[2 * kHalf];
+    v.store(lanes);
+    for (int64_t i = 0; i < 2 * kHalf; ++i) wide[i] = static_cast<double>(lanes[i]);
+    low = low + Vec<double>::load(wide);
+    high = high + Vec<double>::load(wide + kHalf);
+#endif
+  }
+  void store(double* p) const {
+    low.store(p);
+    high.store(p + Vec<double>::kLanes);
+  }
+};
+static_assert(2 * Vec<double>::kLanes == Vec<float>::kLanes);
+
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS

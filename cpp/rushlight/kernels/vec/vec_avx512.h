@@ -220,19 +220,26 @@ inline void store_halves(uint16_t* p, __m256i v, int64_t n) {
   else
     _mm256_mask_storeu_epi16(p, first_lanes16(n), v);
 }
+// One shuffle instead of a conversion and a shift: these two often are most of a loop's work.
 inline F32 load_bf16(const uint16_t* p, int64_t n = 16) {
-  return from_bits(I32::wrap(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_halves(p, n)), 16)));
+  const __m512i halves = _mm512_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8, 7, 7, 6,
+                                          6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+  return from_bits(I32::wrap(
+      _mm512_maskz_permutexvar_epi16(0xaaaaaaaau, halves, _mm512_castsi256_si512(load_halves(p, n)))));
 }
 inline F32 load_f16(const uint16_t* p, int64_t n = 16) {
   return F32::wrap(_mm512_cvtph_ps(load_halves(p, n)));
 }
 inline void store_bf16(uint16_t* p, F32 v, int64_t n = 16) {
-  const I32 word = bits(v);
-  const I32 odd = shift_right<16>(word) & I32(1);
-  const I32 rounded = word + I32(0x7fff) + odd;
-  const I32 quiet = word | I32(0x400000);  // a NaN must not round to infinity
-  const __m512i chosen = _mm512_mask_blend_epi32((v != v).m, rounded.r, quiet.r);
-  store_halves(p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16)), n);
+  const __m512i word = bits(v).r, one = _mm512_set1_epi32(1);
+  __m512i rounded = _mm512_add_epi32(word, _mm512_set1_epi32(0x7fff));
+  rounded =
+      _mm512_mask_add_epi32(rounded, _mm512_test_epi32_mask(word, _mm512_set1_epi32(0x10000)), rounded, one);
+  // a NaN must not round to infinity
+  rounded = _mm512_mask_or_epi32(rounded, (v != v).m, word, _mm512_set1_epi32(0x400000));
+  const __m512i upper = _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 31, 29, 27, 25, 23,
+                                         21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  store_halves(p, _mm512_castsi512_si256(_mm512_permutexvar_epi16(upper, rounded)), n);
 }
 inline void store_f16(uint16_t* p, F32 v, int64_t n = 16) {
   store_halves(p, _mm512_cvtps_ph(v.r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), n);
