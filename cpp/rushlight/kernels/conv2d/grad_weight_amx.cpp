@@ -113,9 +113,10 @@ inline void load_b(const uint16_t* b) {
   _tile_loadd(7, b + kLaneTile, 2 * kLanes);
 }
 
-// Small products first: they meet smaller sums, where less of them is rounded away.
+// Small products first: they meet smaller sums, where less of them is rounded away. The largest products of
+// several parts may be left out.
 template <int kParts, bool kTwo>
-inline void add_step(const uint16_t* a, int64_t a_part, const uint16_t* b) {
+inline void add_step(const uint16_t* a, int64_t a_part, const uint16_t* b, bool largest) {
   load_b(b);
   if constexpr (kParts == 3) {
     load_a<kTwo>(a + 2 * a_part);
@@ -135,7 +136,7 @@ inline void add_step(const uint16_t* a, int64_t a_part, const uint16_t* b) {
     load_a<kTwo>(a);
   }
   add_products<kTwo>();
-  if constexpr (kParts > 1) {
+  if (kParts > 1 && largest) {
     load_b(b);
     add_products<kTwo>();
   }
@@ -158,8 +159,16 @@ inline void multiply_block(const LaneProduct& x, const uint16_t* a, const uint16
   clear_sums<kTwo>();
   const int64_t share = (kSumBlock / 16 + x.steps - 1) / x.steps * 16;
   for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPair) {
-    add_step<kParts, kTwo>(a + x.a_step[s], x.a_part, b);
+    add_step<kParts, kTwo>(a + x.a_step[s], x.a_part, b, !x.largest_last);
     pending.add(share);
+  }
+  if (kParts > 1 && x.largest_last) {
+    b -= x.steps * kParts * kPair;
+    for (int64_t s = 0; s < x.steps; ++s, b += kParts * kPair) {
+      load_b(b);
+      load_a<kTwo>(a + x.a_step[s]);
+      add_products<kTwo>();
+    }
   }
   store_sums<kTwo>(sums);
 }

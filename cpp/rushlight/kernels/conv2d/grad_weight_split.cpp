@@ -257,7 +257,8 @@ class SplitGradWeight {
         const int64_t right = tap % p_.kernel_w * horizontal_.dilation;
         kernel_.multiply({merged_ * range.channels, range.panels, cols,
                           ring.data() + (top + down) % ring_rows_ * slot_ + right * range.channels * kLanes,
-                          part, steps, panels.data(), sums + tap / merged_ * run_sums_, i > first});
+                          part, steps, panels.data(), sums + tap / merged_ * run_sums_, i > first,
+                          p_.taps() == 1});  // PyTorch's sums of kernels with one tap are as short
       }
     }
   }
