@@ -14,9 +14,9 @@ namespace rushlight::testing_tools {
 // Calls body() for every level and 1, 2 and 3 threads.
 template <class Body>
 void everywhere(Body&& body) {
-  const Isa best = best_isa();
+  const Isa level_before = active_isa();
   const int threads_before = num_threads();
-  for (int level = 0; level <= static_cast<int>(best); ++level) {
+  for (int level = 0; level <= static_cast<int>(best_isa()); ++level) {
     set_active_isa(static_cast<Isa>(level));
     for (const int threads : {1, 2, 3}) {
       set_num_threads(threads);
@@ -24,7 +24,7 @@ void everywhere(Body&& body) {
       body();
     }
   }
-  set_active_isa(best);
+  set_active_isa(level_before);
   set_num_threads(threads_before);
 }
 
