@@ -5,10 +5,11 @@
 #include <new>
 #include <vector>
 
+#include "rushlight/base/aligned_memory.h"
+
 namespace rushlight {
 namespace {
 
-constexpr size_t kAlignment = 64;
 constexpr size_t kGranule = 4096;
 constexpr size_t kKeptBytes = size_t{64} << 20;  // per thread
 
@@ -45,7 +46,7 @@ ScratchBytes::ScratchBytes(size_t bytes) {
     return;
   }
   capacity_ = (std::max<size_t>(bytes, 1) + kGranule - 1) / kGranule * kGranule;
-  data_ = std::aligned_alloc(kAlignment, capacity_);
+  data_ = allocate_aligned(capacity_);
   if (data_ == nullptr) throw std::bad_alloc();
 }
 

@@ -1,7 +1,6 @@
 #include "rushlight/tensor/allocator.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -10,14 +9,14 @@
 #include <mutex>
 #include <vector>
 
+#include "rushlight/base/aligned_memory.h"
 #include "rushlight/base/check.h"
 
 namespace rushlight {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kSmallLimit = 4096;  // up to here: per-thread lists, no lock
-constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kSmallLimit = 4096;       // up to here: per-thread lists, no lock
 constexpr size_t kClassesPerDoubling = 8;  // waste at most 1/8
 constexpr size_t kSmallClasses = kSmallLimit / kAlignment + 1;
 constexpr size_t kLargeClasses = 64 * kClassesPerDoubling;
@@ -89,16 +88,6 @@ struct SmallLists {
 thread_local bool SmallLists::alive = true;
 thread_local SmallLists small_lists;
 
-void* system_allocate(size_t nbytes) {
-  const bool huge = nbytes >= 2 * kHugePage;
-  const size_t alignment = huge ? kHugePage : kAlignment;
-  void* block = std::aligned_alloc(alignment, (nbytes + alignment - 1) / alignment * alignment);
-#ifdef MADV_HUGEPAGE
-  if (block != nullptr && huge) madvise(block, nbytes, MADV_HUGEPAGE);
-#endif
-  return block;
-}
-
 void* pop_cached(Pool& p, size_t size) {
   if (size <= kSmallLimit) {
     if (!SmallLists::alive) return nullptr;
@@ -169,10 +158,10 @@ void* allocate(size_t nbytes) {
   if (!fresh) {
     p.cached.fetch_sub(bytes, std::memory_order_relaxed);
   } else {
-    block = system_allocate(size);
+    block = allocate_aligned(size);
     if (block == nullptr) {
       empty_cache();
-      block = system_allocate(size);
+      block = allocate_aligned(size);
     }
     RUSHLIGHT_CHECK(block != nullptr, "out of memory: could not allocate ", nbytes, " bytes (tensors hold ",
                     p.allocated.load(), " bytes)");

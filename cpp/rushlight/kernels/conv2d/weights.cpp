@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "rushlight/base/aligned_memory.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/winograd.h"
 #include "rushlight/kernels/elementwise/convert.h"
@@ -115,8 +116,7 @@ PackedMemory<T>::PackedMemory(int64_t count, bool kept) {
     data_ = scratch_.emplace(count).data();
     return;
   }
-  const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
-  owned_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+  owned_.reset(static_cast<T*>(allocate_aligned(static_cast<size_t>(count) * sizeof(T))));
   if (owned_ == nullptr) throw std::bad_alloc();
   data_ = owned_.get();
 }
