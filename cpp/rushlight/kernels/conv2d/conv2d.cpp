@@ -102,7 +102,7 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
       trace::note_refused("winograd: values beyond 2^50");
     }
   }
-  const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs, false);
+  const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs);
   const std::shared_ptr<const PlainWeights<T>> weights = PlainWeights<T>::of(job, kernel);
   const int64_t splits = ceil_div(plan.output_blocks, plan.blocks_per_task);
   parallel_for(job.groups * plan.row_blocks * splits, 1, [&](int64_t begin, int64_t end) {

@@ -26,15 +26,14 @@ struct ConvPlan {
   int64_t rows = 0, row_blocks = 0;  // output rows of a task, over all images
   int64_t output_blocks = 0, blocks_per_task = 0;
 
-  // A tile is `tile` runs of `length` pixels x `block` outputs. `always_copy`: even if the source could be
-  // read in place.
-  ConvPlan(const ConvJob<T>& job, int64_t tile, int64_t length, int64_t block, bool always_copy) {
-    place_source(job, always_copy);
+  // A tile is `tile` runs of `length` pixels x `block` outputs.
+  ConvPlan(const ConvJob<T>& job, int64_t tile, int64_t length, int64_t block) {
+    place_source(job);
     merge_taps(job);
     cut(job, tile, length, block);
   }
 
-  void place_source(const ConvJob<T>& job, bool always_copy) {
+  void place_source(const ConvJob<T>& job) {
     if (!job.taps.empty()) {
       const auto [top, bottom] = std::minmax_element(
           job.taps.begin(), job.taps.end(), [](const Tap& a, const Tap& b) { return a.row < b.row; });
@@ -47,10 +46,8 @@ struct ConvPlan {
     const bool outside = first_row < 0 || first_col < 0 || first_col + cols > job.src_w ||
                          first_row + (job.out_h - 1) * job.step_h + tap_rows > job.src_h;
     const int64_t bytes = job.step_w * job.src.col * static_cast<int64_t>(sizeof(T));
-    copy = !job.taps.empty() && (always_copy || outside || job.src.channel != 1 || bytes % 2048 == 0);
-    pitch = always_copy ? tile_pitch(job.channels)
-            : copy      ? padded_pitch<T>(job.channels, job.step_w)
-                        : job.src.col;
+    copy = !job.taps.empty() && (outside || job.src.channel != 1 || bytes % 2048 == 0);
+    pitch = copy ? padded_pitch<T>(job.channels, job.step_w) : job.src.col;
     row_pitch = copy ? cols * pitch : job.src.row;
   }
 

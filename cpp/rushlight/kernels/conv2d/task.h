@@ -23,21 +23,15 @@ class ConvTask {
         runs_(ceil_div(job.out_w, length)),
         count_(count * runs_),
         tiles_(ceil_div(count_, tile)),
-        buffer_size_(plan.copy ? buffer_rows(first, count) * plan.row_pitch : 0),
         src_(tiles_ * tile),
         dst_(tiles_ * tile),
-        buffer_(buffer_size_) {
+        buffer_(plan.copy ? buffer_rows(first, count) * plan.row_pitch : 0) {
     collect_runs(first, count, tiles_ * tile);
   }
 
-  int64_t runs() const { return count_; }
-  int64_t runs_in_row() const { return runs_; }
   int64_t tiles() const { return tiles_; }
   const T* const* src() { return src_.data(); }
   T* const* dst() { return dst_.data(); }
-  // The padded copy of the source rows and its size.
-  const T* buffer() { return buffer_.data(); }
-  int64_t buffer_size() const { return buffer_size_; }
 
  private:
   // Source rows for `count` output rows of one image.
@@ -93,7 +87,7 @@ class ConvTask {
   const int64_t group_, length_;
   const int64_t runs_;   // in a row
   const int64_t count_;  // in the task
-  const int64_t tiles_, buffer_size_;
+  const int64_t tiles_;
   Scratch<const T*> src_;
   Scratch<T*> dst_;
   Scratch<T> buffer_;

@@ -170,19 +170,27 @@ bool split_pack_columns(const SplitPanel<float>& x) {
 }
 
 template <int kParts>
-bool split_planes(const float* src, int64_t count, int64_t plane, uint16_t* planes) {
+bool split_planes(const SplitRuns<float>& x) {
   Range range;
-  for (int64_t i = 0; i < count; i += 32) {
-    const int64_t n = count - i;
-    const __m512 low = load_n(src + i, n).r;
-    const __m512 high = n > 16 ? load_n(src + i + 16, n - 16).r : _mm512_setzero_ps();
-    range.see(low);
-    range.see(high);
-    const Parts<kParts> parts = split<kParts>(low, high);
-    const __mmask32 valid = n >= 32 ? ~__mmask32{0} : (__mmask32{1} << n) - 1;
-    _mm512_mask_storeu_epi16(planes + i, valid, parts.hi);
-    if constexpr (kParts > 1) _mm512_mask_storeu_epi16(planes + plane + i, valid, parts.mid);
-    if constexpr (kParts > 2) _mm512_mask_storeu_epi16(planes + 2 * plane + i, valid, parts.lo);
+  for (int64_t run = 0; run < x.runs; ++run) {
+    const float* src = x.src + run * x.src_step;
+    uint16_t* dst = x.dst + run * x.dst_step;
+    for (int64_t i = 0; i < x.count; i += 32) {
+      const int64_t n = x.count - i;
+      const __m512 low = load_n(src + i, n).r;
+      const __m512 high = n > 16 ? load_n(src + i + 16, n - 16).r : _mm512_setzero_ps();
+      range.see(low);
+      range.see(high);
+      const Parts<kParts> parts = split<kParts>(low, high);
+      if (n >= 32) {
+        store_parts(dst + i, parts, x.plane);
+        continue;
+      }
+      const __mmask32 valid = (__mmask32{1} << n) - 1;
+      _mm512_mask_storeu_epi16(dst + i, valid, parts.hi);
+      if constexpr (kParts > 1) _mm512_mask_storeu_epi16(dst + x.plane + i, valid, parts.mid);
+      if constexpr (kParts > 2) _mm512_mask_storeu_epi16(dst + 2 * x.plane + i, valid, parts.lo);
+    }
   }
   return range.safe();
 }
@@ -241,9 +249,7 @@ bool split_pair(const SplitPositions<float>& x) {
 #define RUSHLIGHT_SPLIT_FUNCTIONS(parts)                                                        \
   bool split_pack_rows_##parts(const SplitPanel<float>& x) { return split_pack_rows<parts>(x); }       \
   bool split_pack_columns_##parts(const SplitPanel<float>& x) { return split_pack_columns<parts>(x); } \
-  bool split_planes_##parts(const float* src, int64_t count, int64_t plane, uint16_t* planes) { \
-    return split_planes<parts>(src, count, plane, planes);                                      \
-  }                                                                                             \
+  bool split_planes_##parts(const SplitRuns<float>& x) { return split_planes<parts>(x); }       \
   void split_gather_##parts(const SplitGather& x) { split_gather<parts>(x); }                   \
   bool split_tile_##parts(const SplitPositions<float>& x) { return split_tile<parts>(x); }             \
   bool split_pair_##parts(const SplitPositions<float>& x) { return split_pair<parts>(x); }

@@ -153,13 +153,17 @@ bool split_pack_columns_bf16(const SplitPanel<uint16_t>& x) {
   return range.safe() && pairs.safe();
 }
 
-bool split_planes_bf16(const uint16_t* src, int64_t count, int64_t, uint16_t* planes) {
+bool split_planes_bf16(const SplitRuns<uint16_t>& x) {
   Range range;
-  for (int64_t i = 0; i < count; i += 32) {
-    const __m512i numbers = load_32(src + i, count - i);
-    range.see(numbers);
-    const __mmask32 valid = count - i >= 32 ? ~__mmask32{0} : (__mmask32{1} << (count - i)) - 1;
-    _mm512_mask_storeu_epi16(planes + i, valid, numbers);
+  for (int64_t run = 0; run < x.runs; ++run) {
+    const uint16_t* src = x.src + run * x.src_step;
+    uint16_t* dst = x.dst + run * x.dst_step;
+    for (int64_t i = 0; i < x.count; i += 32) {
+      const __m512i numbers = load_32(src + i, x.count - i);
+      range.see(numbers);
+      const __mmask32 valid = x.count - i >= 32 ? ~__mmask32{0} : (__mmask32{1} << (x.count - i)) - 1;
+      _mm512_mask_storeu_epi16(dst + i, valid, numbers);
+    }
   }
   return range.safe();
 }

@@ -64,6 +64,7 @@ struct SplitBlock {
   const T* c_start = nullptr;
   bool relu = false;
   float* totals = nullptr;
+  bool stream = false;  // B comes from far away, in this order: ask for what follows a chain in time
 };
 
 // The results of a block in whole tiles.
@@ -103,6 +104,16 @@ struct SplitTaps {
   int64_t offset;
 };
 
+// Runs of numbers, src_step from each other, that are split into planes, `plane` numbers from each other, one
+// a part.
+template <class T>
+struct SplitRuns {
+  const T* src;
+  int64_t runs, count, src_step;
+  uint16_t* dst;
+  int64_t dst_step, plane;
+};
+
 // For operands and results that are T in memory.
 template <class T>
 struct SplitKernel {
@@ -114,8 +125,7 @@ struct SplitKernel {
   // Return false if a value cannot be split.
   bool (*pack_rows)(const SplitPanel<T>&);
   bool (*pack_columns)(const SplitPanel<T>&);
-  // Splits `count` numbers into planes of `plane` numbers each, one a part; false if a value cannot be split.
-  bool (*split)(const T* src, int64_t count, int64_t plane, uint16_t* planes);
+  bool (*split)(const SplitRuns<T>&);
   void (*gather)(const SplitGather&);
   // A: 16 positions become tiles, one step of channels after the other, [part][16][32] each.
   bool (*tile)(const SplitPositions<T>&);

@@ -90,6 +90,12 @@ struct Chain {
   const int64_t* a_step;
   const uint16_t* b;
   int64_t steps;
+  const uint16_t* ahead;  // what to ask for meanwhile, a share of it with every step
+  int64_t share;
+
+  void prefetch(int64_t step) const {
+    for (int64_t i = 0; i < share; i += 32) __builtin_prefetch(ahead + step * share + i, 0, 2);
+  }
 };
 
 // Each load serves as many products as registers allow.
@@ -120,6 +126,7 @@ inline void multiply_small_parts(const Chain& x, Drain<T>& drain, int64_t rows) 
     load_b(b, 2);
     add_products<kTwo>();
     drain.some(rows);
+    x.prefetch(s);
   }
 }
 
@@ -144,7 +151,10 @@ inline void multiply_chain(const Chain& x, Drain<T>& drain) {
       load_b(b, 1);
       add_products<kTwo>();
     }
-    if constexpr (kParts < 3) drain.some(rows);
+    if constexpr (kParts < 3) {
+      drain.some(rows);
+      x.prefetch(s);
+    }
   }
   drain.rest();
   store_sums<kTwo>(&drain.sums()[0][0]);
@@ -164,7 +174,12 @@ void split_block(const SplitBlock<T>& x) {
       const uint16_t* const* tiles = x.a_tiles + i / 16;
       const bool two = x.m - i > 16;
       const uint16_t* b = x.b + j / 32 * x.b_panel + s * kParts * kSplitPart;
-      const Chain chain{{tiles[0], two ? tiles[1] : nullptr}, x.a_row, x.a_part, x.a_step + s, b, steps};
+      // What follows the chain, as many numbers, by the pairs of tiles that it serves.
+      const int64_t pairs = (x.m + 31) / 32;
+      const int64_t share = x.stream ? (kParts * kSplitPart / pairs + 31) / 32 * 32 : 0;
+      const uint16_t* ahead = b + steps * (kParts * kSplitPart + i / 32 * share);
+      const Chain chain{
+          {tiles[0], two ? tiles[1] : nullptr}, x.a_row, x.a_part, x.a_step + s, b, steps, ahead, share};
       if (two)
         multiply_chain<kParts, true>(chain, drain);
       else
