@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import rushlight as torch
 from tests.helpers import check_raises
 
@@ -73,6 +75,43 @@ def test_hooks_and_retain_grad() -> None:
     b.sum().backward()
     assert b.grad.tolist() == [2.0]
     assert a.grad.tolist() == [6.0]
+
+
+def test_retained_gradients_follow_in_place_changes_and_hooks_do_not() -> None:
+    a = leaf(2.0, 3.0)
+    b = a * 2
+    before: list[list[float]] = []
+    b.register_hook(lambda g: before.append(g.tolist()))
+    b.retain_grad()
+    used = b * 7
+    b.mul_(3).add_(1)
+    (used.sum() + b.sum() * 5).backward()
+    assert b.grad.tolist() == [5.0, 5.0]
+    assert before == [[22.0, 22.0]]
+    assert a.grad.tolist() == [44.0, 44.0]
+
+
+def test_retained_gradients_of_a_base_follow_changes_of_its_views() -> None:
+    a = leaf(2.0, 3.0)
+    b = a * 2
+    b.retain_grad()
+    b[:1].mul_(3)
+    b[1:].mul_(4)
+    (b * 5).sum().backward()
+    assert b.grad.tolist() == [5.0, 5.0]
+    assert a.grad.tolist() == [30.0, 40.0]
+
+
+@pytest.mark.parametrize("through", ["view", "base", "sibling"])
+def test_retained_gradients_of_a_view_follow_every_change_of_its_memory(through: str) -> None:
+    a = leaf(2.0, 3.0)
+    base = a * 2
+    view, sibling = base[:1], base[:1]
+    view.retain_grad()
+    {"view": view, "base": base, "sibling": sibling}[through].mul_(3)
+    (view * 5).sum().backward()
+    assert view.grad.tolist() == [5.0]
+    assert a.grad.tolist() == [30.0, 0.0]
 
 
 def test_hooks_run_for_captured_gradients() -> None:

@@ -93,6 +93,23 @@ class CopySlices : public Node {
   std::shared_ptr<Node> fn_;
 };
 
+// Makes `node` what made `tensor`. A retained gradient is that of the newest value, so it moves along; hooks
+// stay with the value they were registered on.
+void set_history(const Tensor& tensor, std::shared_ptr<Node> node, int output) {
+  GradMeta& meta = grad_meta(tensor);
+  if (meta.retains_grad) {
+    if (meta.grad_fn != nullptr) {
+      auto& old = meta.grad_fn->hooks().retain;
+      old.erase(std::remove_if(old.begin(), old.end(),
+                               [&](const auto& entry) { return entry.second.lock() == tensor.shared(); }),
+                old.end());
+    }
+    node->hooks().retain.push_back({output, tensor.shared()});
+  }
+  meta.grad_fn = std::move(node);
+  meta.output = output;
+}
+
 }  // namespace
 
 GradMeta& grad_meta(const Tensor& tensor) {
@@ -113,8 +130,7 @@ std::shared_ptr<Node> grad_fn(const Tensor& tensor) {
       const std::lock_guard<std::mutex> lock(meta.mutex);
       const uint32_t version = tensor.storage().version();
       if (meta.grad_fn == nullptr || meta.view_version != version) {
-        if (!meta.requires_grad) meta.grad_fn = make_node<AsStridedBackward>(tensor, base);
-        meta.output = 0;
+        if (!meta.requires_grad) set_history(tensor, make_node<AsStridedBackward>(tensor, base), 0);
         meta.view_version = version;
       }
       return meta.grad_fn;
@@ -236,15 +252,10 @@ void attach(const Tensor& result, std::shared_ptr<Node> node, int output) {
   if (impl.view_base != nullptr) {  // in-place on a view: the base's history changes
     const Tensor base(impl.view_base);
     auto slices = make_node<CopySlices>(result, base, std::move(node));
-    GradMeta& meta = grad_meta(base);
-    meta.grad_fn = std::move(slices);
-    meta.output = 0;
+    set_history(base, std::move(slices), 0);
     return;
   }
-  GradMeta& meta = grad_meta(result);
-  meta.grad_fn = std::move(node);
-  meta.output = output;
-  if (meta.retains_grad) meta.grad_fn->hooks().retain.push_back({output, result.shared()});
+  set_history(result, std::move(node), output);
 }
 
 }  // namespace detail
