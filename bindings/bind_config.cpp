@@ -4,6 +4,7 @@
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
 #include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/gemm/split.h"
 #include "rushlight/kernels/isa.h"
 #include "rushlight/kernels/limits/limits.h"
 
@@ -44,10 +45,17 @@ void bind_config(py::module_& m) {
         const kernels::PerIsa<const char*> vectors{"generic", RUSHLIGHT_AVX2("avx2"),
                                                    RUSHLIGHT_AVX512("avx512")};
         py::dict chosen;
-        chosen["products, float32"] = kernels::select_gemm<float>(isa).name;
+        const auto& gemm = kernels::select_gemm<float>(isa);
+        const auto& convolution = kernels::select_conv2d<float>(isa, kUsualWidth);
+        const auto& tiles = kernels::split_kernel<float>();
+        chosen["products, float32"] = gemm.split ? tiles.gemm_name : gemm.name;
         chosen["products, float64"] = kernels::select_gemm<double>(isa).name;
-        chosen["convolutions, float32"] = kernels::select_conv2d<float>(isa, kUsualWidth).name;
+        chosen["convolutions, float32"] = convolution.split ? tiles.conv2d_name : convolution.name;
         chosen["convolutions, float64"] = kernels::select_conv2d<double>(isa, kUsualWidth).name;
+        if (kernels::has_bfloat16()) {
+          chosen["products, bfloat16"] = kernels::split_kernel<uint16_t>().gemm_name;
+          chosen["convolutions, bfloat16"] = kernels::split_kernel<uint16_t>().conv2d_name;
+        }
         chosen["everything else"] = vectors.at(isa);
         return chosen;
       },

@@ -26,16 +26,16 @@ namespace {
 constexpr int64_t kChain = 64;  // see ConvBlock
 
 // clang-format off
-#define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, label, split, groups, length, outputs, multiple) \
-  {"conv2d_" #type "_" label #groups "x" #length "x" #outputs "_" #level, Isa::isa, groups, length, outputs, multiple, \
+#define RUSHLIGHT_CONV_ROW(level, LEVEL, isa, type, split, groups, length, outputs, multiple) \
+  {"conv2d_" #type "_" #groups "x" #length "x" #outputs "_" #level, Isa::isa, groups, length, outputs, multiple, \
    LEVEL(&level::conv2d_##type##_##groups##x##length), split},
 // clang-format on
 
 const ConvKernel<float> kRowsF32[] = {
 #define RUSHLIGHT_CONV_SPLIT(level, LEVEL, isa, ...) \
-  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, "split_", true, __VA_ARGS__)
+  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, true, __VA_ARGS__)
 #define RUSHLIGHT_CONV_F32(level, LEVEL, isa, ...) \
-  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, "", false, __VA_ARGS__)
+  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f32, false, __VA_ARGS__)
 #define RUSHLIGHT_CONV_F64(...)
 #include "rushlight/kernels/conv2d/kernels.inc"
 #undef RUSHLIGHT_CONV_SPLIT
@@ -47,7 +47,7 @@ const ConvKernel<double> kRowsF64[] = {
 #define RUSHLIGHT_CONV_SPLIT(...)
 #define RUSHLIGHT_CONV_F32(...)
 #define RUSHLIGHT_CONV_F64(level, LEVEL, isa, ...) \
-  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f64, "", false, __VA_ARGS__)
+  RUSHLIGHT_CONV_ROW(level, LEVEL, isa, f64, false, __VA_ARGS__)
 #include "rushlight/kernels/conv2d/kernels.inc"
 #undef RUSHLIGHT_CONV_SPLIT
 #undef RUSHLIGHT_CONV_F32
@@ -90,18 +90,18 @@ void run_job(const ConvKernel<T>& kernel, const ConvJob<T>& job) {
   const int64_t total = job.images * job.out_h;
   if (total == 0 || job.out_w == 0 || job.outputs == 0) return;
   if (is_depthwise(job)) return run_depthwise(job);
-  trace::note_kernel(kernel.name);
   if constexpr (std::is_same_v<T, float>) {
-    if (kernel.split && split_conv_fits(job) && run_split_conv(job)) return;
-    if (kernel.split)
-      trace::note_refused(split_conv_fits(job) ? "tiles: values beyond 2^62"
-                                               : "tiles: too few channels or pixels");
-    if (!kernel.split && winograd_fits(job)) {
+    if (kernel.split) {
+      const bool fits = split_conv_fits(job);
+      if (fits && run_split_conv(job)) return;
+      trace::note_refused(fits ? kNotSplit : "tiles: too few channels or pixels");
+    } else if (winograd_fits(job)) {
       // Register tiles of whole runs, whatever the width of the images.
-      if (run_winograd(job, select_conv2d<float>(kernel.isa, 14))) return trace::note_kernel("winograd");
+      if (run_winograd(job, select_conv2d<float>(kernel.isa, 14))) return;
       trace::note_refused("winograd: values beyond 2^50");
     }
   }
+  trace::note_kernel(kernel.name);
   const ConvPlan<T> plan(job, kernel.groups, kernel.length, kernel.outputs);
   const std::shared_ptr<const PlainWeights<T>> weights = PlainWeights<T>::of(job, kernel);
   const int64_t splits = ceil_div(plan.output_blocks, plan.blocks_per_task);
@@ -128,11 +128,7 @@ bool fit_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jo
 // Jobs on one source at once, if they fit together.
 template <class T>
 bool run_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jobs) {
-  if constexpr (std::is_same_v<T, float>)
-    if (fit_together(kernel, jobs) && run_split_batch(jobs)) {
-      trace::note_kernel(kernel.name);
-      return true;
-    }
+  if constexpr (std::is_same_v<T, float>) return fit_together(kernel, jobs) && run_split_batch(jobs);
   return false;
 }
 
@@ -224,20 +220,30 @@ void clear(const ConvJob<uint16_t>& job) {
                     job.groups * job.outputs, uint16_t{0});
 }
 
-bool run_bf16(const Conv2dParams& p, const std::vector<ConvJob<uint16_t>>& jobs) {
-  if (p.work() == 0 || jobs.empty() || is_depthwise(jobs[0])) return false;
-  trace::note_flop(2.0 * static_cast<double>(p.work()));
-  trace::note_kernel("conv2d_bf16_32x32_amx");
-  const FlushDenormals flush;
-  if (split_batch_fits(jobs)) return run_split_batch(jobs);
-  const auto fits = [](const ConvJob<uint16_t>& job) { return job.taps.empty() || split_conv_fits(job); };
-  if (!std::all_of(jobs.begin(), jobs.end(), fits)) return false;
+bool run_each(const std::vector<ConvJob<uint16_t>>& jobs) {
   for (const ConvJob<uint16_t>& job : jobs) {
     if (job.taps.empty())
       clear(job);
     else if (!run_split_conv(job))
       return false;
   }
+  return true;
+}
+
+bool run_bf16(const Conv2dParams& p, const std::vector<ConvJob<uint16_t>>& jobs) {
+  if (p.work() == 0 || jobs.empty() || is_depthwise(jobs[0])) return false;
+  const bool together = split_batch_fits(jobs);
+  const auto fits = [](const ConvJob<uint16_t>& job) { return job.taps.empty() || split_conv_fits(job); };
+  if (!together && !std::all_of(jobs.begin(), jobs.end(), fits)) {
+    trace::note_refused("bfloat16 tiles: too few channels or pixels");
+    return false;
+  }
+  const FlushDenormals flush;
+  if (!(together ? run_split_batch(jobs) : run_each(jobs))) {
+    trace::note_refused(kNotFinite);
+    return false;
+  }
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
   return true;
 }
 
@@ -265,7 +271,7 @@ const ConvKernel<T>& select_conv2d(Isa isa, int64_t out_w, std::string* why) {
     const bool fits = out_w % row.width_multiple == 0 && out_w >= row.length;
     if (built && reached && fits) return row;
     if (why == nullptr) continue;
-    *why += str(row.name, ": ");
+    *why += str(row.split ? "tiles" : row.name, ": ");
     if (!built)
       *why += "not built by this compiler; ";
     else if (!reached)

@@ -126,7 +126,6 @@ void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T
               p.out_channels, grad_copy.data());
     grad_dst = channels_last<const T>(grad_copy.data(), sum.out_h, sum.out_w, p.out_channels);
   }
-  trace::note_kernel(sum.kernel.name);
   if constexpr (std::is_same_v<T, float>) {
     if (sum.kernel.split) {
       if (!split_grad_weight_fits(p, kSplitPixels, kSplitReuse))
@@ -134,12 +133,13 @@ void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T
       else if (split_grad_weight(p, src, grad_dst, grad_weight))
         return;
       else
-        trace::note_refused("tiles: infinities, NaN or overflow");
+        trace::note_refused(kNotSplit);
     } else if (winograd_grad_weight_fits(p)) {
-      if (winograd_grad_weight(p, src, grad_dst, grad_weight)) return trace::note_kernel("winograd");
+      if (winograd_grad_weight(p, src, grad_dst, grad_weight)) return;
       trace::note_refused("winograd: values beyond 2^50");
     }
   }
+  trace::note_kernel(sum.kernel.name);
   x.grad = grad_dst.data, x.grad_row = grad_dst.row, x.grad_pitch = grad_dst.col;
 
   const int64_t rows = (sum.out_h - 1) * p.stride_h + (p.kernel_h - 1) * p.dilation_h + 1;
@@ -183,9 +183,11 @@ bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> sr
                              ImageView<const uint16_t> grad_dst, W* grad_weight) {
   if (has_bfloat16() && skinny_bf16_grad_weight_fits(p))
     return skinny_bf16_grad_weight(p, src, grad_dst, grad_weight);
-  if (!has_bfloat16() || p.work() == 0 || !split_grad_weight_fits(p, kBf16Pixels, kBf16Reuse)) return false;
-  trace::note_flop(2.0 * static_cast<double>(p.work()));
-  trace::note_kernel("conv2d_grad_weight_bf16_amx");
+  if (!has_bfloat16() || p.work() == 0) return false;
+  if (!split_grad_weight_fits(p, kBf16Pixels, kBf16Reuse)) {
+    trace::note_refused("bfloat16 tiles: too few channels or pixels");
+    return false;
+  }
   const FlushDenormals flush;
   const bool copy = grad_dst.channel != 1;
   Scratch<uint16_t> pixels(copy ? p.images * p.out_h() * p.out_w() * p.out_channels : 0);
@@ -194,10 +196,15 @@ bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> sr
               p.out_channels, pixels.data());
     grad_dst = channels_last<const uint16_t>(pixels.data(), p.out_h(), p.out_w(), p.out_channels);
   }
-  return grad_of_live_taps(p, src, grad_weight,
-                           [&](const Conv2dParams& part, ImageView<const uint16_t> from, W* grad) {
-                             return split_grad_weight(part, from, grad_dst, grad);
-                           });
+  const auto run = [&](const Conv2dParams& part, ImageView<const uint16_t> from, W* grad) {
+    return split_grad_weight(part, from, grad_dst, grad);
+  };
+  if (!grad_of_live_taps(p, src, grad_weight, run)) {
+    trace::note_refused(kNotFinite);
+    return false;
+  }
+  trace::note_flop(2.0 * static_cast<double>(p.work()));
+  return true;
 }
 
 template bool conv2d_grad_weight_bf16<float>(const Conv2dParams&, ImageView<const uint16_t>,

@@ -18,6 +18,7 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/grad_weight.h"
 #include "rushlight/kernels/conv2d/grad_weight_tiles.h"
 #include "rushlight/kernels/conv2d/source.h"
@@ -51,17 +52,17 @@ struct Axis {
 };
 
 // clang-format off
-#define RUSHLIGHT_LANE_KERNEL(parts)                                               \
-  {parts, RUSHLIGHT_AMX(&amx::lane_turn_##parts), RUSHLIGHT_AMX(&amx::lane_pair_##parts), \
+#define RUSHLIGHT_LANE_KERNEL(parts, products)                                               \
+  {"conv2d_grad_weight_f32_x" #products "_amx", parts, RUSHLIGHT_AMX(&amx::lane_turn_##parts), RUSHLIGHT_AMX(&amx::lane_pair_##parts), \
    RUSHLIGHT_AMX(&amx::lane_multiply_##parts)}
 // clang-format on
-const LaneKernel<float> kKernels[] = {RUSHLIGHT_LANE_KERNEL(1), RUSHLIGHT_LANE_KERNEL(2),
-                                      RUSHLIGHT_LANE_KERNEL(3)};
+const LaneKernel<float> kKernels[] = {RUSHLIGHT_LANE_KERNEL(1, 1), RUSHLIGHT_LANE_KERNEL(2, 3),
+                                      RUSHLIGHT_LANE_KERNEL(3, 6)};
 #undef RUSHLIGHT_LANE_KERNEL
 
-const LaneKernel<uint16_t> kNarrowKernel{1, RUSHLIGHT_AMX(&amx::lane_turn_bf16),
-                                         RUSHLIGHT_AMX(&amx::lane_pair_bf16),
-                                         RUSHLIGHT_AMX(&amx::lane_multiply_1)};
+const LaneKernel<uint16_t> kNarrowKernel{
+    "conv2d_grad_weight_bf16_amx", 1, RUSHLIGHT_AMX(&amx::lane_turn_bf16),
+    RUSHLIGHT_AMX(&amx::lane_pair_bf16), RUSHLIGHT_AMX(&amx::lane_multiply_1)};
 
 template <class T>
 const LaneKernel<T>& lane_kernel() {
@@ -177,7 +178,9 @@ class SplitGradWeight {
                         grad_weight));
         }
       });
-    return finite.load();
+    if (!finite.load()) return false;
+    trace::note_kernel(kernel_.name);
+    return true;
   }
 
  private:

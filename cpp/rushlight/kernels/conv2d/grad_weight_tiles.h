@@ -51,6 +51,7 @@ struct LaneResult {
 // For operands that are T in memory.
 template <class T>
 struct LaneKernel {
+  const char* name;
   int64_t parts;                    // of a number
   void (*turn)(const LaneRun<T>&);  // rows of A: channel c at dst + c * pitch
   void (*pair)(const LaneRun<T>&);  // columns of B

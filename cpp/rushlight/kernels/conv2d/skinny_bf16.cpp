@@ -33,13 +33,20 @@ struct SkinnyBf16 : PixelColumns<uint16_t> {
   const TileKernels<W> tiles;
   std::atomic<bool> safe{true};
 
-  explicit SkinnyBf16(const Conv2dParams& params) : PixelColumns<uint16_t>(params) {
-    trace::note_kernel("conv2d_bf16_skinny_amx");
-    trace::note_flop(2.0 * static_cast<double>(params.work()));
-  }
+  explicit SkinnyBf16(const Conv2dParams& params) : PixelColumns<uint16_t>(params) {}
 
   void note(bool fine) {
     if (!fine) safe.store(false, std::memory_order_relaxed);
+  }
+  // After the last note, for those who watch: whether tiles serve all that was packed.
+  bool serves() const {
+    if (!safe) {
+      trace::note_refused(kNotFinite);
+      return false;
+    }
+    trace::note_kernel("conv2d_bf16_skinny_amx");
+    trace::note_flop(2.0 * static_cast<double>(this->p.work()));
+    return true;
   }
   // Calls pack(panel) for the panels of `lanes` rows or columns.
   template <class F>
@@ -94,7 +101,7 @@ bool skinny_bf16_forward(const Conv2dParams& p, ImageView<const uint16_t> src, c
                                    packed.data() + (panel * steps + begin) * kSplitPart}));
     }
   });
-  if (!s.safe) return false;
+  if (!s.serves()) return false;
   parallel_for(ceil_div(p.out_channels, kSplitLanes), 1, [&](int64_t begin, int64_t end) {
     Scratch<uint16_t> rounded(2 * kRowSteps * kSplitPart);
     Scratch<float> sums(panels * kSplitPart);
@@ -119,7 +126,7 @@ bool skinny_bf16_grad_src(const Conv2dParams& p, ImageView<const uint16_t> grad_
     return s.split.pack_rows({count, p.out_channels, grad.data() + pixel * p.out_channels, p.out_channels, 1,
                               packed.data() + i * panel});
   });
-  if (!s.safe) return false;
+  if (!s.serves()) return false;
   const int64_t source = p.images * p.in_h * p.in_w;
   s.for_channels([&](int64_t first, int64_t end) {
     const int64_t channels = end - first, width = channels * s.taps, pitch = s.round_up(width, kSplitLanes);
@@ -145,8 +152,8 @@ bool skinny_bf16_grad_weight(const Conv2dParams& p, ImageView<const uint16_t> sr
     return s.split.pack_rows(
         {count, s.pixels, grad.data() + output, 1, p.out_channels, packed.data() + i * panel});
   });
-  if (!s.safe) return false;
   s.for_channels([&](int64_t first, int64_t end) {
+    if (!s.safe) return;
     const int64_t width = (end - first) * s.taps;
     Scratch<uint16_t> columns(s.pixels * width), pairs(ceil_div(width, kSplitLanes) * panel);
     s.gather(src, 0, s.pixels, first, end - first, columns.data(), width);
@@ -160,7 +167,7 @@ bool skinny_bf16_grad_weight(const Conv2dParams& p, ImageView<const uint16_t> sr
       s.tiles.grad_weight({packed.data(), pairs.data(), p.out_channels, width, s.pixels,
                            grad_weight + first * s.taps, s.depth});
   });
-  return s.safe;
+  return s.serves();
 }
 
 #define RUSHLIGHT_INSTANTIATE(W)                                                                  \

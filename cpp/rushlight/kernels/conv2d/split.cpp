@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rushlight/base/parallel.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/plan.h"
 #include "rushlight/kernels/conv2d/weights.h"
 #include "rushlight/kernels/gemm/gemm.h"
@@ -211,7 +212,9 @@ class SplitConv {
           multiply_gathered(*source, outputs);
       }
     });
-    return safe_.load();
+    if (!safe_.load()) return false;
+    trace::note_kernel(split_.conv2d_name);
+    return true;
   }
 
  private:

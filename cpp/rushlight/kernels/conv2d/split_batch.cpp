@@ -8,6 +8,7 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/split.h"
 #include "rushlight/kernels/conv2d/weights.h"
 #include "rushlight/kernels/conv2d/windows.h"
@@ -62,7 +63,9 @@ class SplitBatch {
       run_rings();
     else
       run_slabs();
-    return safe_.load();
+    if (!safe_.load()) return false;
+    trace::note_kernel(split_.conv2d_name);
+    return true;
   }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/conv2d/weights.h"
 #include "rushlight/kernels/conv2d/winograd_levels.h"
@@ -57,7 +58,9 @@ class Winograd {
       for (int64_t i = begin; i < end && safe_.load(std::memory_order_relaxed); ++i)
         run_block(i * tiles_, std::min(tiles_, grid_.tiles() - i * tiles_));
     });
-    return safe_.load();
+    if (!safe_.load()) return false;
+    trace::note_kernel(steps_.name);
+    return true;
   }
 
  private:
@@ -151,8 +154,8 @@ class Winograd {
 
 const WinogradKernel kKernels[] = {
 #define RUSHLIGHT_WINOGRAD_KERNEL(level, LEVEL)                                                  \
-  {LEVEL(&level::winograd_source), LEVEL(&level::winograd_grad), LEVEL(&level::winograd_result), \
-   LEVEL(&level::winograd_weight), LEVEL(&level::winograd_grad_weight)}
+  {"conv2d_f32_winograd_" #level,  LEVEL(&level::winograd_source), LEVEL(&level::winograd_grad), \
+   LEVEL(&level::winograd_result), LEVEL(&level::winograd_weight), LEVEL(&level::winograd_grad_weight)}
     RUSHLIGHT_WINOGRAD_KERNEL(generic, ),
     RUSHLIGHT_WINOGRAD_KERNEL(avx2, RUSHLIGHT_AVX2),
     RUSHLIGHT_WINOGRAD_KERNEL(avx512, RUSHLIGHT_AVX512),

@@ -4,6 +4,7 @@
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
+#include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/output_sums.h"
 #include "rushlight/kernels/conv2d/source.h"
 #include "rushlight/kernels/conv2d/winograd.h"
@@ -49,6 +50,7 @@ class WinogradGradWeight {
         sum_piece(i, sums.data() + i * blocks_ * kFrequencies * panel_);
     });
     if (!safe_.load()) return false;
+    trace::note_kernel(steps_.name);
     parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block) {
         const int64_t piece = blocks_ * kFrequencies * panel_;

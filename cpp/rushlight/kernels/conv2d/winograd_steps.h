@@ -34,6 +34,7 @@ struct WinogradResults {
 };
 
 struct WinogradKernel {
+  const char* name;
   // Both return false if a value is beyond kWinogradLimit or is not a number.
   bool (*source)(const WinogradTiles&);  // 4x4 pixels, of which the next tile shares two columns
   bool (*grad)(const WinogradTiles&);    // 2x2 pixels of the result's gradient, rows[0] and [1]

@@ -1,6 +1,7 @@
 #include "rushlight/kernels/gemm/gemm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <type_traits>
 #include <utility>
@@ -16,16 +17,16 @@ namespace rushlight::kernels {
 namespace {
 
 // clang-format off
-#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, type, label, split, mr, nr, mc, kc, nc) \
-  {"gemm_" #type "_" label #mr "x" #nr "_" #level, Isa::isa, mr, nr, mc, kc, nc, \
+#define RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, type, split, mr, nr, mc, kc, nc) \
+  {"gemm_" #type "_" #mr "x" #nr "_" #level, Isa::isa, mr, nr, mc, kc, nc, \
    LEVEL(&level::gemm_block_##type), LEVEL(&level::gemm_dots_##type), LEVEL(&level::gemm_pack_##type), split},
 // clang-format on
 
 const GemmKernel<float> kRowsF32[] = {
 #define RUSHLIGHT_GEMM_SPLIT(level, LEVEL, isa, ...) \
-  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "split_", true, __VA_ARGS__)
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, true, __VA_ARGS__)
 #define RUSHLIGHT_GEMM_F32(level, LEVEL, isa, ...) \
-  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, "", false, __VA_ARGS__)
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f32, false, __VA_ARGS__)
 #define RUSHLIGHT_GEMM_F64(...)
 #include "rushlight/kernels/gemm/kernels.inc"
 #undef RUSHLIGHT_GEMM_SPLIT
@@ -37,7 +38,7 @@ const GemmKernel<double> kRowsF64[] = {
 #define RUSHLIGHT_GEMM_SPLIT(...)
 #define RUSHLIGHT_GEMM_F32(...)
 #define RUSHLIGHT_GEMM_F64(level, LEVEL, isa, ...) \
-  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, "", false, __VA_ARGS__)
+  RUSHLIGHT_GEMM_ROW(level, LEVEL, isa, f64, false, __VA_ARGS__)
 #include "rushlight/kernels/gemm/kernels.inc"
 #undef RUSHLIGHT_GEMM_SPLIT
 #undef RUSHLIGHT_GEMM_F32
@@ -195,19 +196,21 @@ void run_packed(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
       }
 }
 
+void run_without_tiles(const GemmArgs<float>& x) { run_packed(select_gemm<float>(Isa::Avx512), x); }
+
+// Returns false if tiles were to run it and met what they cannot multiply.
 template <class T>
-void run_one(const GemmKernel<T>& kernel, const GemmArgs<T>& x) {
-  const GemmPath path = select_gemm_path(x, kernel);
-  trace::note_kernel(kernel.name);
-  if (path == GemmPath::Dots) return run_dots(kernel, x);
-  if (path == GemmPath::Direct) return run_direct(kernel, x);
+bool run_one(const GemmKernel<T>& kernel, const SplitKernel<float>& tiles, GemmPath path,
+             const GemmArgs<T>& x) {
   if constexpr (std::is_same_v<T, float>)
-    if (kernel.split) {
-      if (std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork)
-        return run_split(split_kernel<float>(), &select_gemm<float>(Isa::Avx512), x);
-      trace::note_refused("tiles: too small");
-    }
-  run_packed(kernel, x);
+    if (path == GemmPath::Tiles) return run_split(tiles, &run_without_tiles, x);
+  if (path == GemmPath::Dots)
+    run_dots(kernel, x);
+  else if (path == GemmPath::Direct)
+    run_direct(kernel, x);
+  else
+    run_packed(kernel, x);
+  return true;
 }
 
 }  // namespace
@@ -230,9 +233,9 @@ const GemmKernel<T>& select_gemm(Isa isa, std::string* why) {
   for (int i = 0; i < count; ++i) {
     if (rows[i].block != nullptr && rows[i].isa <= isa) return rows[i];
     if (why != nullptr)
-      *why +=
-          str(rows[i].name, rows[i].block == nullptr ? ": not built by this compiler; " : ": above level ",
-              rows[i].block == nullptr ? "" : isa_name(isa), rows[i].block == nullptr ? "" : "; ");
+      *why += str(rows[i].split ? "tiles" : rows[i].name,
+                  rows[i].block == nullptr ? ": not built by this compiler; " : ": above level ",
+                  rows[i].block == nullptr ? "" : isa_name(isa), rows[i].block == nullptr ? "" : "; ");
   }
   RUSHLIGHT_INTERNAL_ASSERT(false, "no generic GEMM kernel");
 }
@@ -243,7 +246,8 @@ GemmPath select_gemm_path(const GemmArgs<T>& x, const GemmKernel<T>& kernel) {
   if (x.k == 0 || (x.b_col == 1 && (x.m <= kernel.mr || small))) return GemmPath::Direct;
   if (dots_fit(x) || dots_fit(transposed(x))) return GemmPath::Dots;
   if (x.b_col == 1 && x.m <= 3 * kernel.mr) return GemmPath::Direct;
-  return GemmPath::Packed;
+  const bool large = std::min({x.m, x.n, x.k}) >= kSplitSide && x.m * x.n * x.k >= kSplitWork;
+  return kernel.split && large ? GemmPath::Tiles : GemmPath::Packed;
 }
 
 template <class T>
@@ -255,6 +259,9 @@ void gemm_with(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
   trace::note_flop(2.0 * x.batch * x.m * x.n * x.k);
   // Small matrices share a piece; a large one is cut itself.
   const int64_t grain = work >= kPieceWork * 16 ? x.batch : std::max<int64_t>(1, kPieceWork / work);
+  const GemmPath path = select_gemm_path(x, kernel);
+  const SplitKernel<float>& tiles = split_kernel<float>();
+  std::atomic<bool> as_planned{true};
   parallel_for(x.batch, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       GemmArgs<T> one = x;
@@ -262,9 +269,15 @@ void gemm_with(const GemmKernel<T>& kernel, const GemmArgs<T>& args) {
       one.a += i * x.a_batch;
       one.b += i * x.b_batch;
       one.c += i * x.c_batch;
-      run_one(kernel, one);
+      if (!run_one(kernel, tiles, path, one)) as_planned.store(false);
     }
   });
+  if (path == GemmPath::Tiles) trace::note_kernel(tiles.gemm_name);
+  if (path != GemmPath::Tiles || !as_planned.load()) trace::note_kernel(kernel.name);
+  if (!as_planned.load())
+    trace::note_refused(kNotSplit);
+  else if (kernel.split && path != GemmPath::Tiles)
+    trace::note_refused("tiles: too small");
 }
 
 template <>
@@ -277,8 +290,12 @@ void gemm<double>(const GemmArgs<double>& args) {
 }
 
 bool gemm_bf16(const GemmArgs<uint16_t>& x) {
-  if (!has_bfloat16() || x.m * x.n * x.k < kTileWork) return false;
-  trace::note_kernel("gemm_bf16_32x32_amx");
+  if (!has_bfloat16()) return false;
+  if (x.m * x.n * x.k < kTileWork) {
+    trace::note_refused("bfloat16 tiles: too small");
+    return false;
+  }
+  trace::note_kernel(split_kernel<uint16_t>().gemm_name);
   trace::note_flop(2.0 * x.batch * x.m * x.n * x.k);
   const FlushDenormals flush;
   const int64_t grain = x.m * x.n * x.k >= kPieceWork * 16 ? x.batch : 1;

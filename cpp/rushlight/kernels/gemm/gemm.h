@@ -93,7 +93,7 @@ struct GemmKernel {
   void (*block)(const GemmBlock<T>&);
   void (*dots)(const GemmDots<T>&);
   void (*pack)(const GemmPanel<T>&);  // all null where the compiler cannot build the level
-  bool split;                         // tiles take over the packed path: see Note [Split products]
+  bool split;                         // tiles take what is large enough
 };
 
 // Every row for T, best first, the generic one last.
@@ -104,8 +104,8 @@ template <class T>
 const GemmKernel<T>& select_gemm(Isa isa, std::string* why = nullptr);
 
 // How a problem is run: Dots and Direct read B where it lies, because packing it would cost more than it
-// saves.
-enum class GemmPath { Dots, Direct, Packed };
+// saves; Tiles: see Note [Split products].
+enum class GemmPath { Dots, Direct, Packed, Tiles };
 template <class T>
 GemmPath select_gemm_path(const GemmArgs<T>& args, const GemmKernel<T>& kernel);
 

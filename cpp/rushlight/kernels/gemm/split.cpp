@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <type_traits>
 
 #include "rushlight/base/parallel.h"
 #include "rushlight/base/scratch.h"
@@ -12,8 +11,10 @@ namespace rushlight::kernels {
 namespace {
 
 // MC, KC: a task's packed A and B fit the L2 cache; KC is at most a chain of tile sums.
-#define RUSHLIGHT_SPLIT_KERNEL(parts)               \
-  {parts,                                           \
+#define RUSHLIGHT_SPLIT_KERNEL(parts, products)     \
+  {"gemm_f32_x" #products "_amx",                   \
+   "conv2d_f32_x" #products "_amx",                 \
+   parts,                                           \
    128,                                             \
    512,                                             \
    2048,                                            \
@@ -27,11 +28,13 @@ namespace {
    RUSHLIGHT_AMX(&amx::split_tile_##parts),         \
    RUSHLIGHT_AMX(&amx::split_pair_##parts),         \
    parts == 1 ? RUSHLIGHT_AMX(&amx::split_pair_taps) : nullptr}
-const SplitKernel<float> kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1), RUSHLIGHT_SPLIT_KERNEL(2),
-                                       RUSHLIGHT_SPLIT_KERNEL(3)};
+const SplitKernel<float> kKernels[] = {RUSHLIGHT_SPLIT_KERNEL(1, 1), RUSHLIGHT_SPLIT_KERNEL(2, 3),
+                                       RUSHLIGHT_SPLIT_KERNEL(3, 6)};
 #undef RUSHLIGHT_SPLIT_KERNEL
 // Results are rounded once: one block sums all of k.
-const SplitKernel<uint16_t> kNarrowKernel{1,
+const SplitKernel<uint16_t> kNarrowKernel{"gemm_bf16_amx",
+                                          "conv2d_bf16_amx",
+                                          1,
                                           128,
                                           INT64_MAX,
                                           2048,
@@ -61,17 +64,19 @@ int64_t panels_of(int64_t lanes) { return (lanes + kSplitLanes - 1) / kSplitLane
 template <class T>
 struct Block {
   const SplitKernel<T>& split;
-  const GemmKernel<T>* fallback;
+  const SplitFallback<T> fallback;
+  std::atomic<bool>& as_planned;
   GemmArgs<T> x;
   uint16_t* a;
   uint16_t* b;
   int64_t panel;                             // numbers in a packed panel
   Scratch<uint8_t> safe_rows, safe_columns;  // by panel
 
-  Block(const SplitKernel<T>& kernel, const GemmKernel<T>* other, const GemmArgs<T>& args, uint16_t* a_,
-        uint16_t* b_)
+  Block(const SplitKernel<T>& kernel, SplitFallback<T> other, std::atomic<bool>& planned,
+        const GemmArgs<T>& args, uint16_t* a_, uint16_t* b_)
       : split(kernel),
         fallback(other),
+        as_planned(planned),
         x(args),
         a(a_),
         b(b_),
@@ -112,7 +117,8 @@ struct Block {
     GemmArgs<T> part = x;
     part.m = m, part.n = n, part.a += i * x.a_row, part.b += j * x.b_col, part.c += i * x.c_row + j;
     if (part.bias != nullptr) part.bias += j;
-    if constexpr (std::is_same_v<T, float>) gemm_with(*fallback, part);
+    as_planned.store(false, std::memory_order_relaxed);
+    fallback(part);
   }
 
   void multiply(int64_t i, int64_t m, int64_t j, int64_t n, T* const* rows, const uint16_t* const* tiles,
@@ -198,13 +204,14 @@ bool has_bfloat16() { return active_isa() >= Isa::Amx && kNarrowKernel.block != 
 const SplitKernel<float>& rounding_kernel() { return kKernels[0]; }
 
 template <class T>
-void run_split(const SplitKernel<T>& split, const GemmKernel<T>* fallback, const GemmArgs<T>& x) {
+bool run_split(const SplitKernel<T>& split, SplitFallback<T> fallback, const GemmArgs<T>& x) {
   const int64_t kc = std::min(split.kc, std::max<int64_t>(1, x.k)), steps = split_steps(kc);
   const int64_t at_once = kPackedNumbers / kc / kTaskColumns * kTaskColumns;
   const int64_t mc = std::clamp(at_once, kTaskColumns, kOuterRows);
   const int64_t nc = std::clamp(at_once, kTaskColumns, split.nc);
   Scratch<uint16_t> a(panels_of(std::min(mc, x.m)) * steps * split.step());
   Scratch<uint16_t> b(panels_of(std::min(nc, x.n)) * steps * split.step());
+  std::atomic<bool> as_planned{true};
   for (int64_t j = 0; j < x.n; j += nc)
     for (int64_t i = 0; i < x.m; i += mc)
       for (int64_t p = 0; p < x.k; p += kc) {
@@ -216,12 +223,13 @@ void run_split(const SplitKernel<T>& split, const GemmKernel<T>* fallback, const
         part.c += i * x.c_row + j;
         part.accumulate = x.accumulate || p > 0;
         part.bias = x.bias == nullptr || p > 0 ? nullptr : x.bias + j;
-        Block<T>(split, fallback, part, a.data(), b.data()).run();
+        Block<T>(split, fallback, as_planned, part, a.data(), b.data()).run();
       }
+  return as_planned.load();
 }
 
-template void run_split<float>(const SplitKernel<float>&, const GemmKernel<float>*, const GemmArgs<float>&);
-template void run_split<uint16_t>(const SplitKernel<uint16_t>&, const GemmKernel<uint16_t>*,
+template bool run_split<float>(const SplitKernel<float>&, SplitFallback<float>, const GemmArgs<float>&);
+template bool run_split<uint16_t>(const SplitKernel<uint16_t>&, SplitFallback<uint16_t>,
                                   const GemmArgs<uint16_t>&);
 
 }  // namespace rushlight::kernels

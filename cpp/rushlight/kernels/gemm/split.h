@@ -114,9 +114,15 @@ struct SplitRuns {
   int64_t dst_step, plane;
 };
 
+// Why tiles refuse an op, for trace::note_refused.
+constexpr const char* kNotSplit = "tiles: infinities, NaN or values beyond 2^62";
+constexpr const char* kNotFinite = "bfloat16 tiles: infinities or NaN";
+
 // For operands and results that are T in memory.
 template <class T>
 struct SplitKernel {
+  const char* gemm_name;  // x6, x3, x1: products of parts
+  const char* conv2d_name;
   int64_t parts;  // of a number
   int64_t mc, kc, nc;
   int64_t chain;  // most steps of a block without totals
@@ -151,8 +157,10 @@ bool has_bfloat16();
 const SplitKernel<float>& rounding_kernel();
 
 // One product (args.batch is ignored) with strides as in gemm_with. `fallback` computes blocks that hold what
-// cannot be split; none is needed for bfloat16.
+// cannot be split, and false is returned then; none is needed for bfloat16.
 template <class T>
-void run_split(const SplitKernel<T>& split, const GemmKernel<T>* fallback, const GemmArgs<T>& args);
+using SplitFallback = void (*)(const GemmArgs<T>&);
+template <class T>
+bool run_split(const SplitKernel<T>& split, SplitFallback<T> fallback, const GemmArgs<T>& args);
 
 }  // namespace rushlight::kernels
