@@ -1,4 +1,6 @@
 // What rushlight.profiler is made of: collected events, and ranges named by the user.
+#include <pybind11/stl.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -24,6 +26,23 @@ void collect(const trace::Event& event) {
   collected().push_back(event);
 }
 
+// The calling thread's Python frames, innermost first, if it is in Python: "file(line): function".
+std::vector<std::string> python_stack() {
+  std::vector<std::string> lines;
+  if (!PyGILState_Check()) return lines;
+  PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
+  while (frame != nullptr) {
+    const auto code = py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(PyFrame_GetCode(frame)));
+    lines.push_back(py::str("{}({}): {}")
+                        .format(code.attr("co_filename"), PyFrame_GetLineNumber(frame), code.attr("co_name"))
+                        .cast<std::string>());
+    PyFrameObject* caller = PyFrame_GetBack(frame);
+    Py_DECREF(frame);
+    frame = caller;
+  }
+  return lines;
+}
+
 py::list operands(const std::vector<trace::Operand>& list) {
   py::list result;
   for (const trace::Operand& operand : list) {
@@ -44,6 +63,9 @@ py::dict as_dict(const trace::Event& event) {
   fields["start_ns"] = event.start;
   fields["duration_ns"] = event.duration;
   fields["self_ns"] = event.duration - event.inside;
+  fields["memory"] = event.memory;
+  fields["self_memory"] = event.memory - event.memory_inside;
+  fields["stack"] = event.stack;
   fields["inputs"] = operands(event.inputs);
   fields["outputs"] = operands(event.outputs);
   fields["bytes"] = event.bytes;
@@ -83,11 +105,19 @@ void bind_profiler(py::module_& m) {
   py::class_<Range>(m, "_ProfilerRange", "A named stretch of the user's program, until end().")
       .def(py::init<const std::string&>(), py::arg("name"))
       .def("end", &Range::end, "Ends it; a second call does nothing.");
-  m.def("_profiler_start", [] { trace::add_listener(&collect); }, "Starts to collect events.");
+  m.def(
+      "_profiler_start",
+      [](bool with_stack) {
+        trace::set_stack_source(with_stack ? &python_stack : nullptr);
+        trace::add_listener(&collect);
+      },
+      py::arg("with_stack"),
+      "Starts to collect events, with the Python frames they are called from if asked.");
   m.def(
       "_profiler_stop",
       [] {
         trace::remove_listener(&collect);
+        trace::set_stack_source(nullptr);
         std::vector<trace::Event> events;
         {
           const std::lock_guard<std::mutex> lock(collected_mutex);

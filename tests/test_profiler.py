@@ -14,6 +14,7 @@ import pytest
 
 import rushlight as torch
 from rushlight.profiler import ProfilerAction, ProfilerActivity, profile, record_function, schedule
+from tests.helpers import check_raises
 
 
 def convolve() -> None:
@@ -171,6 +172,58 @@ def test_kernels_say_their_name_and_work() -> None:
     table = prof.key_averages().table()
     assert "GFLOP" in table
     assert product.kernel in table
+
+
+def test_memory_counts_what_an_op_keeps() -> None:
+    with profile(profile_memory=True) as prof, record_function("outer"):
+        big = torch.zeros(1 << 18)
+        small = big[:1024] + 1
+        del big
+    events = {event.name: event for event in prof.events()}
+    assert events["zeros"].cpu_memory_usage == 1 << 20
+    assert events["getitem"].cpu_memory_usage == 0
+    assert events["add"].self_cpu_memory_usage == 4096 == small.numel() * 4
+    assert events["outer"].cpu_memory_usage == 4096
+    assert events["outer"].self_cpu_memory_usage == -(1 << 20)
+    rows = prof.key_averages()
+    table = rows.table(sort_by="self_cpu_memory_usage")
+    assert re.search(r"zeros .* 1\.00 MB +1\.00 MB ", table)
+    assert re.search(r"outer .* 4\.00 KB +-1\.00 MB ", table)
+    assert table.index("zeros") < table.index("add") < table.index("outer")
+    with profile() as prof:
+        torch.zeros(8)
+    assert "Mem" not in prof.key_averages().table()
+
+
+def test_stacks_tell_callers_apart(tmp_path: Path) -> None:
+    def first() -> None:
+        torch.ones(3) + 1
+
+    def second() -> None:
+        for _ in range(2):
+            torch.ones(3) + 1
+
+    with profile(with_stack=True) as prof:
+        first()
+        second()
+    adds = [event for event in prof.events() if event.name == "add"]
+    assert [re.sub(r".*: ", "", event.stack[0]) for event in adds] == ["first", "second", "second"]
+    assert re.fullmatch(r".*test_profiler\.py\(\d+\): first", adds[0].stack[0])
+    assert "test_stacks_tell_callers_apart" in adds[0].stack[1]
+    rows = [row for row in prof.key_averages(group_by_stack_n=1) if row.key == "add"]
+    assert [(row.count, row.stack) for row in rows] == [(1, adds[0].stack[:1]), (2, adds[1].stack[:1])]
+    assert [row.count for row in prof.key_averages() if row.key == "add"] == [3]
+    deep = prof.key_averages(group_by_stack_n=2).table(max_src_column_width=40)
+    assert deep.splitlines()[-2].startswith("-")
+    assert re.search(r"add .* \.\.\..*: first\n +\.\.\..*: test_stacks_tell_callers_apart\n", deep)
+    path = tmp_path / "stacks.txt"
+    prof.export_stacks(str(path))
+    lines = path.read_text().splitlines()
+    assert all(re.fullmatch(r"(\S+;)*\S+ [1-9]\d*", line) for line in lines)
+    check_raises(lambda: prof.export_stacks(str(path), "cost"), ValueError, "self_cpu_time_total.*cost")
+    with profile() as prof:
+        first()
+    assert all(event.stack == () for event in prof.events())
 
 
 def test_table_is_sorted_and_cut() -> None:

@@ -13,6 +13,8 @@ std::vector<Listener>& listeners() {
   return *list;
 }
 
+std::atomic<StackSource> stack_source{nullptr};
+
 thread_local Scope* innermost_scope = nullptr;
 
 int thread_number() {
@@ -44,6 +46,8 @@ void remove_listener(Listener listener) {
   detail::listening.store(!list.empty());
 }
 
+void set_stack_source(StackSource source) { stack_source.store(source); }
+
 Scope* Scope::innermost() { return innermost_scope; }
 
 void Scope::open(const char* name, Kind kind) {
@@ -51,6 +55,7 @@ void Scope::open(const char* name, Kind kind) {
   event_->name = name;
   event_->kind = kind;
   event_->thread = thread_number();
+  if (const StackSource source = stack_source.load()) event_->stack = source();
   outer_ = innermost_scope;
   event_->depth = outer_ == nullptr ? 0 : outer_->event_->depth + 1;
   innermost_scope = this;
@@ -67,7 +72,11 @@ void Scope::leave() noexcept {
 void Scope::close() noexcept {
   event_->duration = now() - event_->start;
   leave();
-  if (outer_ != nullptr) outer_->event_->inside += event_->duration;
+  event_->memory += event_->memory_inside;
+  if (outer_ != nullptr) {
+    outer_->event_->inside += event_->duration;
+    outer_->event_->memory_inside += event_->memory;
+  }
   {
     const std::lock_guard<std::mutex> lock(listeners_mutex);
     for (const Listener listener : listeners()) listener(*event_);
@@ -86,6 +95,10 @@ void detail::append(std::string Event::*member, const char* note) {
 
 void detail::add_flop(double operations) {
   if (Scope* scope = Scope::innermost()) scope->event()->flop += operations;
+}
+
+void detail::add_memory(int64_t bytes) {
+  if (Scope* scope = Scope::innermost()) scope->event()->memory += bytes;
 }
 
 }  // namespace rushlight::trace

@@ -28,11 +28,14 @@ struct Operand {
 struct Event {
   std::string name;
   Kind kind = Kind::Op;
-  int thread = 0;        // 1, 2, ... as threads were first seen
-  int depth = 0;         // scopes of its thread that enclose it
-  int64_t start = 0;     // nanoseconds of a steady clock
-  int64_t duration = 0;  // nanoseconds,
-  int64_t inside = 0;    // of which in the scopes that it encloses
+  int thread = 0;             // 1, 2, ... as threads were first seen
+  int depth = 0;              // scopes of its thread that enclose it
+  int64_t start = 0;          // nanoseconds of a steady clock
+  int64_t duration = 0;       // nanoseconds,
+  int64_t inside = 0;         // of which in the scopes that it encloses
+  int64_t memory = 0;         // bytes of tensors that its thread allocated meanwhile, less those it freed,
+  int64_t memory_inside = 0;  // of which in the scopes that it encloses
+  std::vector<std::string> stack;  // where the caller is, innermost first; empty unless asked for
   std::vector<Operand> inputs, outputs;
   int64_t bytes = 0;      // read and written, if every operand is touched once
   bool in_place = false;  // an input was written
@@ -45,6 +48,10 @@ struct Event {
 using Listener = void (*)(const Event&);
 void add_listener(Listener listener);
 void remove_listener(Listener listener);
+
+// What tells a scope its stack as it opens; null: nobody. Called on the scope's thread, without locks.
+using StackSource = std::vector<std::string> (*)();
+void set_stack_source(StackSource source);
 
 namespace detail {
 extern std::atomic<bool> listening;
@@ -82,6 +89,7 @@ class Scope {
 namespace detail {
 void append(std::string Event::*notes, const char* note);
 void add_flop(double operations);
+void add_memory(int64_t bytes);
 }  // namespace detail
 
 // Notes to the innermost scope, for kernels at the point where they choose; the same note counts once.
@@ -93,6 +101,10 @@ inline void note_refused(const char* reason) {
 }
 inline void note_flop(double operations) {
   if (on()) detail::add_flop(operations);
+}
+// The allocator's: `bytes` more on this thread, fewer if negative.
+inline void note_memory(int64_t bytes) {
+  if (on()) detail::add_memory(bytes);
 }
 
 }  // namespace rushlight::trace

@@ -11,6 +11,7 @@
 
 #include "rushlight/base/aligned_memory.h"
 #include "rushlight/base/check.h"
+#include "rushlight/base/trace.h"
 
 namespace rushlight {
 namespace {
@@ -167,6 +168,7 @@ void* allocate(size_t nbytes) {
                     p.allocated.load(), " bytes)");
   }
   p.count.fetch_add(1, std::memory_order_relaxed);
+  trace::note_memory(bytes);
   const int64_t now = p.allocated.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   raise_to(p.peak, now);
   if (fresh) raise_to(p.peak_reserved, now + p.cached.load(std::memory_order_relaxed));
@@ -179,6 +181,7 @@ void deallocate(void* block, size_t nbytes) noexcept {
   const size_t size = rounded_size(nbytes);
   const auto bytes = static_cast<int64_t>(size);
   p.allocated.fetch_sub(bytes, std::memory_order_relaxed);
+  trace::note_memory(-bytes);
   bool kept = false;
   try {
     kept = push_cached(p, block, size);

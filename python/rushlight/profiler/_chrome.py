@@ -18,6 +18,8 @@ def _entry(event: FunctionEvent, origin: float) -> dict[str, Any]:
         "FLOP": event.flops,
         "Bytes": event.bytes,
         "Of limit": event.share_of_limit,
+        "Allocated bytes": event.self_cpu_memory_usage,
+        "Call stack": ";".join(event.stack),
     }
     return {
         "ph": "X",

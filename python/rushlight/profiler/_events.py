@@ -9,6 +9,13 @@ from typing import Any, NamedTuple
 Shapes = tuple[tuple[int, ...], ...]
 
 
+class Columns(NamedTuple):
+    """What a table shows only if asked for."""
+
+    memory: bool = False
+    flops: bool = False
+
+
 class Interval(NamedTuple):
     """Microseconds of a steady clock."""
 
@@ -35,6 +42,9 @@ class FunctionEvent:
     kernel: str
     refused: str
     share_of_limit: float
+    cpu_memory_usage: int  # bytes of tensors its thread allocated meanwhile, less those it freed
+    self_cpu_memory_usage: int  # without the events inside
+    stack: tuple[str, ...]  # "file(line): function", innermost first; empty unless recorded
 
     @classmethod
     def of(cls, fields: dict[str, Any], record_shapes: bool) -> FunctionEvent:
@@ -53,6 +63,9 @@ class FunctionEvent:
             kernel=fields["kernel"],
             refused=fields["refused"],
             share_of_limit=fields["share_of_limit"],
+            cpu_memory_usage=fields["memory"],
+            self_cpu_memory_usage=fields["self_memory"],
+            stack=tuple(fields["stack"]),
         )
 
     @property
@@ -73,13 +86,16 @@ class FunctionEvent:
 
 @dataclass
 class FunctionEventAvg:
-    """The events of one name (and, if grouped by them, input shapes); times in microseconds."""
+    """The events of one name (and, if grouped by them, input shapes or stack); times in microseconds."""
 
     key: str
     input_shapes: Shapes = ()
+    stack: tuple[str, ...] = ()
     count: int = 0
     cpu_time_total: float = 0.0
     self_cpu_time_total: float = 0.0
+    cpu_memory_usage: int = 0
+    self_cpu_memory_usage: int = 0
     flops: float = 0.0
     limit_time: float = 0.0  # the shortest possible time of those events whose limit is known,
     limited_time: float = 0.0  # and the time that these took
@@ -90,6 +106,8 @@ class FunctionEventAvg:
         self.count += 1
         self.cpu_time_total += event.cpu_time_total
         self.self_cpu_time_total += event.self_cpu_time_total
+        self.cpu_memory_usage += event.cpu_memory_usage
+        self.self_cpu_memory_usage += event.self_cpu_memory_usage
         self.flops += event.flops
         if event.share_of_limit > 0:
             self.limited_time += event.cpu_time_total
@@ -108,15 +126,16 @@ class FunctionEventAvg:
         return self.limit_time / self.limited_time if self.limited_time else 0.0
 
 
-SORT_KEYS = ("cpu_time", "cpu_time_total", "self_cpu_time_total", "count", "flops")
+METRICS = ("self_cpu_time_total", "cpu_time_total", "self_cpu_memory_usage", "cpu_memory_usage", "flops")
+SORT_KEYS = ("cpu_time", "count", *METRICS)
 
 
 class EventList(list[Any]):
     """Events, or their averages, that print as a table."""
 
-    def __init__(self, events: Iterable[Any] = (), with_flops: bool = False) -> None:
+    def __init__(self, events: Iterable[Any] = (), columns: Columns | None = None) -> None:
         super().__init__(events)
-        self._with_flops = with_flops
+        self._columns = columns or Columns()
 
     def __str__(self) -> str:
         return self.table()
@@ -133,18 +152,43 @@ class EventList(list[Any]):
             total.add(event)
         return total
 
-    def key_averages(self, group_by_input_shapes: bool = False) -> EventList:
-        """Sums by name, and by input shapes if asked (and recorded)."""
-        groups: dict[tuple[str, Shapes], FunctionEventAvg] = {}
+    def key_averages(self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0) -> EventList:
+        """Sums by name; also by input shapes and by the innermost frames of the stack, if asked."""
+        groups: dict[tuple[str, Shapes, tuple[str, ...]], FunctionEventAvg] = {}
         for event in self:
             shapes = event.input_shapes if group_by_input_shapes else ()
-            groups.setdefault((event.name, shapes), FunctionEventAvg(event.name, shapes)).add(event)
-        return EventList(groups.values(), with_flops=self._with_flops)
+            key = event.name, shapes, event.stack[: max(group_by_stack_n, 0)]
+            groups.setdefault(key, FunctionEventAvg(*key)).add(event)
+        return EventList(groups.values(), self._columns)
+
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        """Writes a line "outermost;...;innermost cost" an event, which flame graph tools read.
+
+        Needs ``profile(with_stack=True)``; events without a stack or cost are left out.
+
+        Args:
+            path: the text file to write.
+            metric: "self_cpu_time_total" or "cpu_time_total" (microseconds), "self_cpu_memory_usage" or
+                "cpu_memory_usage" (bytes), or "flops".
+
+        Raises:
+            ValueError: if there is no such metric.
+        """
+        if metric not in METRICS:
+            raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+        plain = str.maketrans(" ;\t\n", "____")
+        with open(path, "w", encoding="utf-8") as file:
+            for event in self:
+                cost = int(getattr(event, metric))
+                if event.stack and cost > 0:
+                    frames = ";".join(frame.translate(plain) for frame in reversed(event.stack))
+                    file.write(f"{frames} {cost}\n")
 
     def table(
         self,
         sort_by: str | None = None,
         row_limit: int = 100,
+        max_src_column_width: int = 75,
         max_name_column_width: int = 55,
         max_shapes_column_width: int = 80,
         header: str | None = None,
@@ -152,9 +196,10 @@ class EventList(list[Any]):
         """The list as text.
 
         Args:
-            sort_by: "cpu_time", "cpu_time_total", "self_cpu_time_total", "count" or "flops", largest first;
-                the order of the list if None.
+            sort_by: "cpu_time", "cpu_time_total", "self_cpu_time_total", "cpu_memory_usage",
+                "self_cpu_memory_usage", "count" or "flops", largest first; the order of the list if None.
             row_limit: rows at most; -1 for all.
+            max_src_column_width: of longer lines of the stack the end is shown.
             max_name_column_width: longer names are cut.
             max_shapes_column_width: longer lists of shapes are cut.
             header: a line above the table.
@@ -162,7 +207,7 @@ class EventList(list[Any]):
         Raises:
             AttributeError: if there is no such column.
         """
-        from ._table import table
+        from ._table import Widths, table
 
         rows = list(self)
         if sort_by is not None:
@@ -170,5 +215,5 @@ class EventList(list[Any]):
                 raise AttributeError(f"sort_by: expected one of {', '.join(SORT_KEYS)}, got {sort_by!r}")
             rows.sort(key=lambda row: getattr(row, sort_by), reverse=True)
         shown = rows if row_limit < 0 else rows[:row_limit]
-        widths = max_name_column_width, max_shapes_column_width
-        return table(shown, self.self_cpu_time_total, self._with_flops, widths, header)
+        widths = Widths(max_src_column_width, max_name_column_width, max_shapes_column_width)
+        return table(shown, self.self_cpu_time_total, self._columns, widths, header)

@@ -11,7 +11,7 @@ from types import TracebackType
 from rushlight import _core
 
 from ._chrome import write_chrome_trace
-from ._events import EventList, FunctionEvent
+from ._events import Columns, EventList, FunctionEvent
 
 
 class ProfilerActivity(enum.Enum):
@@ -68,6 +68,9 @@ class profile:
         schedule: which steps to record (`schedule`); call `step` after each. Everything if None.
         on_trace_ready: called with the profiler whenever a recorded stretch is complete.
         record_shapes: keep the inputs' shapes, for ``key_averages(group_by_input_shape=True)``.
+        profile_memory: show the bytes of tensors that each op allocated, less those it freed.
+        with_stack: keep the Python frames from which each op was called, for
+            ``key_averages(group_by_stack_n=5)`` and `export_stacks`; some microseconds an op.
         with_flops: show the operations of convolutions and products in the table.
 
     Raises:
@@ -83,6 +86,8 @@ class profile:
         schedule: Callable[[int], ProfilerAction] | None = None,
         on_trace_ready: Callable[[profile], object] | None = None,
         record_shapes: bool = False,
+        profile_memory: bool = False,
+        with_stack: bool = False,
         with_flops: bool = False,
     ) -> None:
         if activities is not None and ProfilerActivity.CUDA in set(activities):
@@ -91,7 +96,8 @@ class profile:
         self._action = schedule if schedule is not None else lambda step: ProfilerAction.RECORD
         self._on_trace_ready = on_trace_ready
         self._record_shapes = record_shapes
-        self._with_flops = with_flops
+        self._with_stack = with_stack
+        self._columns = Columns(memory=profile_memory, flops=with_flops)
         self._events: EventList | None = None
 
     def __enter__(self) -> profile:
@@ -138,13 +144,17 @@ class profile:
             raise RuntimeError("Profiler didn't finish running: nothing has been recorded yet")
         return self._events
 
-    def key_averages(self, group_by_input_shape: bool = False) -> EventList:
-        """Sums by name, and by input shapes if asked (and recorded)."""
-        return self.events().key_averages(group_by_input_shape)
+    def key_averages(self, group_by_input_shape: bool = False, group_by_stack_n: int = 0) -> EventList:
+        """Sums by name; also by input shapes and by the innermost frames of the stack, if asked."""
+        return self.events().key_averages(group_by_input_shape, group_by_stack_n)
 
     def export_chrome_trace(self, path: str) -> None:
         """Writes the events for chrome://tracing or ui.perfetto.dev."""
         write_chrome_trace(self.events(), path)
+
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        """Writes stacks and what they cost, for flame graphs; see `EventList.export_stacks`."""
+        self.events().export_stacks(path, metric)
 
     def _record(self) -> None:
         if profile._recording is not None:
@@ -152,7 +162,7 @@ class profile:
                 "Profiler is already enabled on this thread or process: stop the other one first"
             )
         profile._recording = self
-        _core._profiler_start()
+        _core._profiler_start(self._with_stack)
 
     def _save(self, keep: bool) -> None:
         if profile._recording is not self:
@@ -161,7 +171,7 @@ class profile:
         found = [FunctionEvent.of(fields, self._record_shapes) for fields in _core._profiler_stop()]
         if keep:
             found.sort(key=lambda event: (event.time_range.start, -event.time_range.end))
-            self._events = EventList(found, with_flops=self._with_flops)
+            self._events = EventList(found, self._columns)
             if self._on_trace_ready is not None:
                 self._on_trace_ready(self)
 
