@@ -104,7 +104,11 @@ class Engine {
       run_node(node);
     }
     std::vector<Tensor> captured;
-    for (Capture& capture : captures_) captured.push_back(std::move(capture.grad));
+    for (Capture& capture : captures_) {
+      // Nothing is deferred beyond the call that asked for it.
+      if (capture.grad.defined()) capture.grad.storage().settle();
+      captured.push_back(std::move(capture.grad));
+    }
     return captured;
   }
 

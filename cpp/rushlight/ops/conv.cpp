@@ -6,9 +6,11 @@
 #include "rushlight/autograd/record.h"
 #include "rushlight/base/parallel.h"
 #include "rushlight/kernels/conv2d/conv2d.h"
+#include "rushlight/kernels/conv2d/skinny.h"
 #include "rushlight/kernels/gemm/split.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
+#include "rushlight/ops/outer_gradient.h"
 #include "rushlight/ops/physical.h"
 #include "rushlight/ops/reduce.h"
 #include "rushlight/ops/view.h"
@@ -180,9 +182,25 @@ Tensor grad_weight_values(const Tensor& input, const Tensor& grad, DType dtype, 
   return to(done ? out : grad_weight_values(wide(input), wide(grad), DType::Float32, p), dtype);
 }
 
+// See Note [Deferred values].
+Tensor deferred_grad_weight(const Tensor& input, const Tensor& grad, const Conv2dParams& p) {
+  const int64_t pixels = p.images * p.out_h() * p.out_w();
+  Tensor left = Tensor::empty({pixels, p.out_channels}, DType::Float32);
+  Tensor right = Tensor::empty({pixels, p.in_channels * p.taps()}, DType::Float32);
+  const Access from = input.access(), arrived = grad.access();
+  kernels::skinny_factors(p, view_of<float>(from, input), view_of<float>(arrived, grad), left.data<float>(),
+                          right.data<float>());
+  return Tensor::deferred(weight_sizes(p), DType::Float32,
+                          std::make_shared<OuterGradient>(std::move(left), std::move(right)));
+}
+
 Tensor grad_weight(const Tensor& input, const Tensor& grad, DType dtype, const Conv2dParams& p) {
+  const bool recording = autograd::recording(input, grad);
+  if (!recording && input.dtype() == DType::Float32 && dtype == DType::Float32 &&
+      kernels::skinny_factors_fit(p))
+    return deferred_grad_weight(input, grad, p);
   Tensor out = grad_weight_values(input, grad, dtype, p);
-  if (!autograd::recording(input, grad)) return out;
+  if (!recording) return out;
   autograd::record(
       out, "ConvolutionBackwardBackward0", {input, grad},
       {autograd::save_if(grad.requires_grad(), input), autograd::save_if(input.requires_grad(), grad)},
@@ -249,6 +267,8 @@ Conv2dParams checked_params(const Tensor& input, const Tensor& weight, const Ten
 }
 
 }  // namespace
+
+void OuterGradient::write(char* to) const { kernels::skinny_sum(factors(), reinterpret_cast<float*>(to)); }
 
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& o) {
   RUSHLIGHT_CHECK((input.dim() == 3 || input.dim() == 4) && weight.dim() == 4,

@@ -4,6 +4,7 @@
 
 #include "rushlight/autograd/record.h"
 #include "rushlight/ops/copy.h"
+#include "rushlight/ops/outer_gradient.h"
 
 namespace rushlight::ops {
 namespace {
@@ -16,10 +17,15 @@ bool same_order(const Tensor& a, const Tensor& b) {
 // float16 has no kernel.
 DType computed_as(DType dtype) { return dtype == DType::Float16 ? DType::Float32 : dtype; }
 
-// A tensor as the kernel sees it: itself, or a copy in the parameter's memory order and the kernel's type.
+// A tensor as the kernel sees it: itself, or a copy in the parameter's memory order and the kernel's type; or
+// the factors of a gradient that nobody has looked at.
 struct Operand {
   Operand(const Tensor& given_, const Tensor& param) : given(given_), tensor(given_) {
     const DType dtype = computed_as(param.dtype());
+    if (param.is_contiguous() && !param.is_channels_last()) {
+      factors = OuterGradient::of(given);
+      if (factors != nullptr) return;
+    }
     if (dtype == param.dtype() && same_order(given, param)) {
       access = tensor.access();
       return;
@@ -36,7 +42,8 @@ struct Operand {
 
   Tensor given;
   Tensor tensor;
-  Access access;
+  Access access{};
+  std::shared_ptr<const OuterGradient> factors;
 };
 
 void check(const Tensor& param, const Tensor& grad, const Tensor& buffer) {
@@ -57,7 +64,8 @@ void step(DType dtype, const std::vector<Operand>& params, const std::vector<Ope
   for (size_t i = 0; i < params.size(); ++i)
     if (params[i].tensor.dtype() == dtype)
       items.push_back({params[i].access.data, grads[i].access.data,
-                       buffers.empty() ? nullptr : buffers[i].access.data, params[i].given.numel()});
+                       buffers.empty() ? nullptr : buffers[i].access.data, params[i].given.numel(),
+                       grads[i].factors != nullptr ? grads[i].factors->factors() : kernels::OuterSum()});
   if (!items.empty()) kernels::sgd_step(dtype, setting, items.data(), static_cast<int64_t>(items.size()));
 }
 

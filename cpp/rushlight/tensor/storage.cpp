@@ -8,13 +8,18 @@ namespace rushlight {
 Storage::Storage(size_t nbytes) : data_(static_cast<char*>(allocate(nbytes))), nbytes_(nbytes) {}
 
 Storage::Storage(const Dims& sizes, DType dtype)
-    : nbytes_(static_cast<size_t>(numel_of(sizes)) * dtype_size(dtype)), channels_last_(true) {
-  physical_ = std::make_unique<ChannelsLast>();
+    : nbytes_(static_cast<size_t>(numel_of(sizes)) * dtype_size(dtype)), form_(Form::ChannelsLast) {
+  physical_ = std::make_unique<Physical>();
   const size_t bytes = nbytes_;
   physical_->data = std::shared_ptr<char>(static_cast<char*>(allocate(bytes)),
                                           [bytes](char* block) { deallocate(block, bytes); });
   physical_->sizes = sizes;
   physical_->dtype = dtype;
+}
+
+Storage::Storage(size_t nbytes, std::shared_ptr<const DeferredValues> values)
+    : nbytes_(nbytes), form_(Form::Deferred), physical_(std::make_unique<Physical>()) {
+  physical_->values = std::move(values);
 }
 
 Storage::Storage(void* data, size_t nbytes, std::function<void()> release)
@@ -33,16 +38,26 @@ std::shared_ptr<char> Storage::channels_last_data() {
   return physical_->data;
 }
 
+std::shared_ptr<const DeferredValues> Storage::deferred() {
+  if (form() != Form::Deferred) return nullptr;
+  const std::lock_guard<std::mutex> lock(physical_->mutex);
+  return physical_->values;
+}
+
 void Storage::make_plain() {
   // First the GIL, then the lock: a thread that holds the lock must never wait for the GIL.
   const HeavyWork heavy(static_cast<int64_t>(nbytes_));
   const std::lock_guard<std::mutex> lock(physical_->mutex);
-  if (!channels_last_.load(std::memory_order_relaxed)) return;
-  char* plain = static_cast<char*>(allocate(nbytes_));
-  relayout_to_plain(physical_->sizes, physical_->dtype, physical_->data.get(), plain);
-  data_ = plain;
-  physical_->data = nullptr;  // a kernel that reads the old block holds it through its own pointer
-  channels_last_.store(false, std::memory_order_release);
+  if (form() == Form::Plain) return;
+  if (data_ == nullptr) data_ = static_cast<char*>(allocate(nbytes_));
+  if (form() == Form::Deferred)
+    physical_->values->write(data_);
+  else
+    relayout_to_plain(physical_->sizes, physical_->dtype, physical_->data.get(), data_);
+  // A kernel that reads them holds them through its own pointer.
+  physical_->data = nullptr;
+  physical_->values = nullptr;
+  form_.store(Form::Plain, std::memory_order_release);
 }
 
 }  // namespace rushlight

@@ -18,11 +18,25 @@ namespace rushlight {
 // Tensor::access(). Whatever needs plain memory (views with other geometry, numpy(), slicing, saving)
 // calls data(), which rewrites the storage to plain order, once and for good: a storage never goes
 // back to channels-last, so a pointer that was given out stays right.
+//
+// Note [Deferred values]
+// The weight gradient of a layer that saw few pixels or rows is a sum of few outer products, and memory is
+// what it costs: written once, read once by the optimizer. Its storage keeps the factors instead; an
+// optimizer that knows them (ops/outer_gradient.h) multiplies as it updates the weights. Whoever else looks
+// calls data(), which computes the values, once and for good.
+class DeferredValues {
+ public:
+  virtual ~DeferredValues() = default;
+  virtual void write(char* to) const = 0;
+};
+
 class Storage {
  public:
   explicit Storage(size_t nbytes);
   // Channels-last storage of a whole (N, C, H, W) tensor.
   Storage(const Dims& sizes, DType dtype);
+  // See Note [Deferred values].
+  Storage(size_t nbytes, std::shared_ptr<const DeferredValues> values);
   // Foreign memory; `release` runs when the last tensor goes.
   Storage(void* data, size_t nbytes, std::function<void()> release);
   ~Storage();
@@ -30,12 +44,18 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
 
   size_t nbytes() const { return nbytes_; }
-  bool is_channels_last() const { return channels_last_.load(std::memory_order_acquire); }
+  bool is_channels_last() const { return form() == Form::ChannelsLast; }
 
   // Plain memory. See Note [Physical layout].
   char* data() {
-    if (is_channels_last()) make_plain();
+    if (form() != Form::Plain) make_plain();
     return data_;
+  }
+  // What data() would compute; null if that was done or there is nothing to compute.
+  std::shared_ptr<const DeferredValues> deferred();
+  // Computes deferred values now.
+  void settle() {
+    if (form() == Form::Deferred) make_plain();
   }
   // The channels-last block, kept alive by the pointer; null if the storage is plain (by now).
   std::shared_ptr<char> channels_last_data();
@@ -74,11 +94,13 @@ class Storage {
   bool is_foreign() const { return release_ != nullptr; }
 
  private:
+  enum class Form : uint8_t { Plain, ChannelsLast, Deferred };
+  Form form() const { return form_.load(std::memory_order_acquire); }
   void make_plain();
 
   char* data_ = nullptr;
   size_t nbytes_;
-  std::atomic<bool> channels_last_{false};
+  std::atomic<Form> form_{Form::Plain};
   std::atomic<uint32_t> version_{0};
   std::atomic<uint32_t> lent_{0};
   std::atomic<uint32_t> returned_{0};
@@ -90,13 +112,15 @@ class Storage {
   std::shared_ptr<const Kept> kept_;  // only through std::atomic_load and std::atomic_store
   SourceLocation last_change_;
   std::function<void()> release_;
-  struct ChannelsLast {
+  // Of a storage that was not made plain.
+  struct Physical {
     std::mutex mutex;
-    std::shared_ptr<char> data;
+    std::shared_ptr<char> data;  // channels-last
     Dims sizes;
     DType dtype;
+    std::shared_ptr<const DeferredValues> values;
   };
-  std::unique_ptr<ChannelsLast> physical_;
+  std::unique_ptr<Physical> physical_;
 };
 
 // Keeps a storage alive and lent while it lives.

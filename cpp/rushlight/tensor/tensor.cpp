@@ -34,6 +34,11 @@ Tensor Tensor::empty_channels_last(const Dims& sizes, DType dtype) {
   return fresh(std::make_shared<Storage>(sizes, dtype), sizes, contiguous_strides(sizes), dtype);
 }
 
+Tensor Tensor::deferred(const Dims& sizes, DType dtype, std::shared_ptr<const DeferredValues> values) {
+  const auto bytes = static_cast<size_t>(numel_of(sizes)) * dtype_size(dtype);
+  return fresh(std::make_shared<Storage>(bytes, std::move(values)), sizes, contiguous_strides(sizes), dtype);
+}
+
 Tensor Tensor::empty_strided(const Dims& sizes, const Dims& strides, DType dtype) {
   int64_t extent = numel_of(sizes) == 0 ? 0 : 1;
   for (size_t i = 0; i < sizes.size() && extent > 0; ++i) extent += (sizes[i] - 1) * strides[i];

@@ -57,6 +57,8 @@ class Tensor {
   // Same logical tensor, stored channels-last; sizes must be (N, C, H, W). See Note [Physical layout].
   static Tensor empty_channels_last(const Dims& sizes, DType dtype);
   static Tensor empty_strided(const Dims& sizes, const Dims& strides, DType dtype);
+  // Plain row-major order, computed when somebody looks. See Note [Deferred values].
+  static Tensor deferred(const Dims& sizes, DType dtype, std::shared_ptr<const DeferredValues> values);
   // 0-d tensor holding `value` converted to `dtype`.
   static Tensor scalar(double value, DType dtype);
   static Tensor scalar(int64_t value, DType dtype);

@@ -12,9 +12,6 @@ namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kPieceWork = 1 << 17;
-// From so many pixels, and for weights that stay in the L2 cache, every thread gathers its own pixels:
-// columns that another core wrote are slow to read.
-constexpr int64_t kPartPixels = 32, kCachedWeights = 1 << 18;
 constexpr int64_t kChain = 32;        // rows of weights at a time, read from end to end
 constexpr int64_t kChainPixels = 16;  // of a weight's gradient: longer sums are less exact than PyTorch's
 
@@ -29,41 +26,44 @@ struct Skinny : PixelColumns<T> {
   }
 };
 
+// out[o * pitch + j] = sum over pixels of grad[pixel * outputs + o] * columns[pixel * apart + j], for `width`
+// columns, a few rows at a time, written from end to end.
+template <class T>
+void multiply_pixels(const GemmKernel<T>& kernel, int64_t pixels, const T* grad, int64_t outputs,
+                     const T* columns, int64_t width, int64_t apart, T* out, int64_t pitch) {
+  const int64_t rows = even_rows(outputs, kernel.mr);
+  for (int64_t o = 0; o < outputs; o += rows)
+    for (int64_t k = 0; k < pixels; k += kChainPixels) {
+      const T* a = grad + k * outputs + o;
+      kernel.block({std::min(rows, outputs - o), width, std::min(kChainPixels, pixels - k), rows, 1, &a, 0,
+                    outputs, columns + k * apart, kernel.nr, apart, 0, out + o * pitch, pitch, k > 0,
+                    nullptr});
+    }
+}
+
 }  // namespace
 
 template <class T>
 void skinny_forward(const Conv2dParams& p, ImageView<const T> src, const T* weight,
                     const ConvEpilogue<T>& epilogue, T* dst) {
   const Skinny<T> s(p);
-  const auto multiply = [&](const T* columns, int64_t first_pixel, int64_t pixels, int64_t first,
-                            int64_t end) {
-    T* out = dst + first_pixel * p.out_channels;
-    const T* bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + first;
-    s.kernel.dots({pixels, end - first, s.depth, columns, s.depth, weight + first * s.depth, s.depth,
-                   out + first, p.out_channels, 1, false, bias, 0, 1});
-    if (epilogue.residual == nullptr && !epilogue.relu) return;
-    for (int64_t pixel = first_pixel; pixel < first_pixel + pixels; ++pixel)
-      for (int64_t i = pixel * p.out_channels + first; i < pixel * p.out_channels + end; ++i) {
-        if (epilogue.residual != nullptr) dst[i] += epilogue.residual[i];
-        if (epilogue.relu && dst[i] < T(0)) dst[i] = T(0);
-      }
-  };
-  if (s.pixels >= kPartPixels && s.depth * p.out_channels <= kCachedWeights) {
-    parallel_for(s.pixels, s.round_up((s.pixels + s.kPieces - 1) / s.kPieces, 4),
-                 [&](int64_t first, int64_t end) {
-                   Scratch<T> columns((end - first) * s.depth);
-                   s.gather(src, first, end, 0, p.in_channels, columns.data(), s.depth);
-                   multiply(columns.data(), first, end - first, 0, p.out_channels);
-                 });
-    return;
-  }
   Scratch<T> columns(s.pixels * s.depth);
   s.for_channels([&](int64_t first, int64_t end) {
     s.gather(src, 0, s.pixels, first, end - first, columns.data() + first * s.taps, s.depth);
   });
+  // A thread reads weights of its own: lines that both cores hold are slow to change afterwards.
   const int64_t grain = s.round_up(kPieceWork / std::max<int64_t>(1, s.pixels * s.depth), 4);
-  parallel_for(p.out_channels, std::max<int64_t>(4, grain),
-               [&](int64_t first, int64_t end) { multiply(columns.data(), 0, s.pixels, first, end); });
+  parallel_for(p.out_channels, std::max<int64_t>(4, grain), [&](int64_t first, int64_t end) {
+    const T* bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + first;
+    s.kernel.dots({s.pixels, end - first, s.depth, columns.data(), s.depth, weight + first * s.depth, s.depth,
+                   dst + first, p.out_channels, 1, false, bias, 0, 1});
+    if (epilogue.residual == nullptr && !epilogue.relu) return;
+    for (int64_t pixel = 0; pixel < s.pixels; ++pixel)
+      for (int64_t i = pixel * p.out_channels + first; i < pixel * p.out_channels + end; ++i) {
+        if (epilogue.residual != nullptr) dst[i] += epilogue.residual[i];
+        if (epilogue.relu && dst[i] < T(0)) dst[i] = T(0);
+      }
+  });
 }
 
 template <class T>
@@ -93,19 +93,36 @@ void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
                         T* grad_weight) {
   const Skinny<T> s(p);
   const PixelRows<T> grad(s, grad_dst);
-  const int64_t rows = even_rows(p.out_channels, s.kernel.mr);
   s.for_channels([&](int64_t first, int64_t end) {
     const int64_t width = (end - first) * s.taps;
     Scratch<T> columns(s.pixels * width);
     s.gather(src, 0, s.pixels, first, end - first, columns.data(), width);
-    // A few rows at a time, written from end to end.
-    for (int64_t o = 0; o < p.out_channels; o += rows)
-      for (int64_t k = 0; k < s.pixels; k += kChainPixels) {
-        const T* a = grad.data() + k * p.out_channels + o;
-        s.kernel.block({std::min(rows, p.out_channels - o), width, std::min(kChainPixels, s.pixels - k), rows,
-                        1, &a, 0, p.out_channels, columns.data() + k * width, s.kernel.nr, width, 0,
-                        grad_weight + o * s.depth + first * s.taps, s.depth, k > 0, nullptr});
-      }
+    multiply_pixels(s.kernel, s.pixels, grad.data(), p.out_channels, columns.data(), width, width,
+                    grad_weight + first * s.taps, s.depth);
+  });
+}
+
+bool skinny_factors_fit(const Conv2dParams& p) {
+  const int64_t pixels = p.images * p.out_h() * p.out_w(), depth = p.in_channels * p.taps();
+  return p.groups == 1 && pixels > 0 && pixels <= kChainPixels && p.out_channels * depth >= kPieceWork / 4 &&
+         4 * pixels * (p.out_channels + depth) <= p.out_channels * depth;
+}
+
+void skinny_factors(const Conv2dParams& p, ImageView<const float> src, ImageView<const float> grad_dst,
+                    float* left, float* right) {
+  const Skinny<float> s(p);
+  const PixelRows<float> grad(s, grad_dst);
+  std::copy_n(grad.data(), s.pixels * p.out_channels, left);
+  s.gather(src, 0, s.pixels, 0, p.in_channels, right, s.depth);
+}
+
+void skinny_sum(const OuterSum& x, float* grad_weight) {
+  const GemmKernel<float>& kernel = select_gemm<float>(active_isa());
+  const FlushDenormals flush;
+  const int64_t grain = (x.columns / 8 + kernel.nr) / kernel.nr * kernel.nr;
+  parallel_for(x.columns, grain, [&](int64_t first, int64_t end) {
+    multiply_pixels(kernel, x.terms, x.left, x.rows, x.right + first, end - first, x.columns,
+                    grad_weight + first, x.columns);
   });
 }
 

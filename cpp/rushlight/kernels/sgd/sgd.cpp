@@ -12,23 +12,42 @@ namespace generic {
 void sgd_f32(const SgdParams& params, float* param, const float* grad, float* buffer, int64_t n);
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n);
 void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n);
+void sgd_factors(const SgdParams& params, float* param, const OuterSum& grad, float* buffer, int64_t first,
+                 int64_t end);
 }  // namespace generic
 namespace avx2 {
 void sgd_f32(const SgdParams& params, float* param, const float* grad, float* buffer, int64_t n);
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n);
 void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n);
+void sgd_factors(const SgdParams& params, float* param, const OuterSum& grad, float* buffer, int64_t first,
+                 int64_t end);
 }  // namespace avx2
 namespace avx512 {
 void sgd_f32(const SgdParams& params, float* param, const float* grad, float* buffer, int64_t n);
 void sgd_f64(const SgdParams& params, double* param, const double* grad, double* buffer, int64_t n);
 void sgd_bf16(const SgdParams& params, uint16_t* param, const uint16_t* grad, uint16_t* buffer, int64_t n);
+void sgd_factors(const SgdParams& params, float* param, const OuterSum& grad, float* buffer, int64_t first,
+                 int64_t end);
 }  // namespace avx512
 namespace {
 
 constexpr int64_t kGrain = 32768;
 
+constexpr PerIsa<void (*)(const SgdParams&, float*, const OuterSum&, float*, int64_t, int64_t)> kFactors{
+    &generic::sgd_factors, RUSHLIGHT_AVX2(&avx2::sgd_factors), RUSHLIGHT_AVX512(&avx512::sgd_factors)};
+
 template <class T>
 using Step = void (*)(const SgdParams&, T*, const T*, T*, int64_t);
+
+// Elements [first, end) of an item whose gradient is given as factors: the rows that begin there, in fours.
+void step_factors(const SgdParams& params, const SgdItem& item, int64_t first, int64_t end) {
+  const OuterSum& grad = item.factors;
+  const auto row = [&](int64_t at) {
+    return std::min((at + 4 * grad.columns - 1) / (4 * grad.columns) * 4, grad.rows);
+  };
+  kFactors.at(active_isa())(params, static_cast<float*>(item.param), grad, static_cast<float*>(item.buffer),
+                            row(first), row(end));
+}
 
 // The items as one long run of elements, cut without regard to where one ends: a network has many tiny ones.
 template <class T>
@@ -44,10 +63,14 @@ void run(Step<T> step, const SgdParams& params, const SgdItem* items, int64_t co
       const SgdItem& item = items[at];
       const int64_t offset = begin - (ends[static_cast<size_t>(at)] - item.n);
       const int64_t n = std::min(end - begin, item.n - offset);
+      begin += n;
+      if (item.grad == nullptr) {
+        step_factors(params, item, offset, offset + n);
+        continue;
+      }
       T* const buffer = item.buffer != nullptr ? static_cast<T*>(item.buffer) + offset : nullptr;
       step(params, static_cast<T*>(item.param) + offset, static_cast<const T*>(item.grad) + offset, buffer,
            n);
-      begin += n;
     }
   });
 }

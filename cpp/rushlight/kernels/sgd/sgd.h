@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "rushlight/base/dtype.h"
+#include "rushlight/kernels/outer_sum.h"
 
 namespace rushlight::kernels {
 
@@ -20,9 +21,10 @@ struct SgdParams {
 // One parameter: n contiguous elements each.
 struct SgdItem {
   void* param;
-  const void* grad;
-  void* buffer;  // null if and only if momentum is 0
+  const void* grad;  // null where `factors` sum up to it
+  void* buffer;      // null if and only if momentum is 0
   int64_t n;
+  OuterSum factors{};  // of a gradient of float32 that was not written
 };
 
 // For every item g = +-grad + weight_decay * param; buffer = momentum * buffer + (1 - dampening) * g;
