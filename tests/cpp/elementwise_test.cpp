@@ -110,8 +110,8 @@ const std::vector<Smooth>& smooth_ops() {
       {Op::Exp2, std::exp2},
       {Op::Expm1, std::expm1, {}, 1.0},
       {Op::Log, std::log, {}, 0.9},
-      {Op::Log2, std::log2},
-      {Op::Log10, std::log10},
+      {Op::Log2, std::log2, {}, 1.1},
+      {Op::Log10, std::log10, {}, 1.1},
       {Op::Log1p, std::log1p, {}, 0.9},
       {Op::Sin, std::sin},
       {Op::Cos, std::cos},
@@ -161,6 +161,16 @@ TEST_P(Elementwise, SmoothFunctionsAreWithinTheirLimits) {
     if (std::getenv("RUSHLIGHT_TEST_VERBOSE") != nullptr)
       std::printf("op %d: %.3f ulp at %g\n", static_cast<int>(smooth.op), worst, static_cast<double>(at));
   }
+}
+
+TEST_P(Elementwise, LogarithmsOfPowersAreExact) {
+  std::vector<float> two, ten;
+  for (int k = -149; k <= 127; ++k) two.push_back(std::ldexp(1.0f, k));
+  for (int k = 0; k <= 10; ++k) ten.push_back(static_cast<float>(std::pow(10.0, k)));
+  const auto binary = apply<float, float>(Op::Log2, {two});
+  const auto decimal = apply<float, float>(Op::Log10, {ten});
+  for (size_t i = 0; i < two.size(); ++i) EXPECT_EQ(binary[i], static_cast<float>(i) - 149);
+  for (size_t i = 0; i < ten.size(); ++i) EXPECT_EQ(decimal[i], static_cast<float>(i));
 }
 
 TEST_P(Elementwise, GeluTanhWithinRoundingOfItsTerms) {

@@ -96,8 +96,8 @@ inline float expm1_(float x) {
   return with_sign(large ? 2.0f * result : result, x);
 }
 
-// log(1 + f + f_rest) + k ln(2), |f| <= 0.42
-inline float log_parts(float f, float f_rest, float k) {
+// log(1 + f) - f for |f| <= 0.42
+inline float log_bend(float f) {
   float p = 6.749618053e-02f;  // (log(1 + f) - f + f^2 / 2) / f^3: 2^-30
   p = fused(p, f, -1.167025417e-01f);
   p = fused(p, f, 1.188348383e-01f);
@@ -107,10 +107,28 @@ inline float log_parts(float f, float f_rest, float k) {
   p = fused(p, f, 2.000207156e-01f);
   p = fused(p, f, -2.500000894e-01f);
   p = fused(p, f, 3.333331347e-01f);
-  const float small = f * f * fused(f, p, -0.5f);
+  return f * f * fused(f, p, -0.5f);
+}
+// log(1 + f + f_rest) + k ln(2)
+inline float log_parts(float f, float f_rest, float k) {
   const float base = k * kLn2High;
   const float sum = base + f;
-  return sum + ((f - (sum - base)) + fused(k, kLn2Low, small + f_rest));
+  return sum + ((f - (sum - base)) + fused(k, kLn2Low, log_bend(f) + f_rest));
+}
+// A logarithm's unit: what log(e) and log(2) are in it, in two parts; the first of log(2) has 16 bits.
+struct LogUnit {
+  float e, e_low, two, two_low;
+};
+constexpr LogUnit kLog2Unit = {1.44269502f, 1.92596299e-08f, 1.0f, 0.0f};
+constexpr LogUnit kLog10Unit = {0.434294492f, -1.01030501e-08f, 0.301025391f, 4.60503898e-06f};
+// (log(1 + f) + k ln(2)) in that unit
+inline float log_parts(float f, float k, const LogUnit& unit) {
+  const float scaled = f * unit.e;
+  const float scaled_rest = -remainder_of(scaled, f, unit.e);
+  const float rest = fused(f, unit.e_low, fused(log_bend(f), unit.e, scaled_rest));
+  const float base = k * unit.two;
+  const float sum = base + scaled;
+  return sum + ((scaled - (sum - base)) + fused(k, unit.two_low, rest));
 }
 // x = 2^k m with m from sqrt(1/2) to sqrt(2), x normal
 struct LogParts {
@@ -123,12 +141,23 @@ inline LogParts split_exponent(float x) {
   return {float_of((shifted & 0x7fffffu) + root_half), static_cast<int32_t>(shifted >> 23) - 127};
 }
 
-inline float log_(float x) {
+// logarithm(m - 1, k) for positive x, infinity and NaN where they belong
+template <class F>
+inline float log_of(float x, F&& logarithm) {
   const bool tiny = x < std::numeric_limits<float>::min();
   const LogParts parts = split_exponent(tiny ? x * 0x1p23f : x);
   const float k = static_cast<float>(parts.k - (tiny ? 23 : 0));
   const float edge = x == 0 ? -kInfF : (x == kInfF ? kInfF : kNanF);
-  return (x > 0) & (x < kInfF) ? log_parts(parts.m - 1.0f, 0.0f, k) : edge;
+  return (x > 0) & (x < kInfF) ? logarithm(parts.m - 1.0f, k) : edge;
+}
+inline float log_(float x) {
+  return log_of(x, [](float f, float k) { return log_parts(f, 0.0f, k); });
+}
+inline float log2_(float x) {
+  return log_of(x, [](float f, float k) { return log_parts(f, k, kLog2Unit); });
+}
+inline float log10_(float x) {
+  return log_of(x, [](float f, float k) { return log_parts(f, k, kLog10Unit); });
 }
 
 inline float log1p_(float x) {
@@ -184,6 +213,30 @@ inline float tanh_(float x) {
 inline float sigmoid_(float x) {
   const float e = exp_nonpositive(-magnitude(x));
   return quotient(x < 0 ? e : 1.0f, 0.0f, e, 0.0f);
+}
+
+// x times a polynomial in x^2 near 0, 1 - exp of a polynomial in |x| beyond
+inline float erf_(float x) {
+  const float a = magnitude(x);
+  const float z = x * x;
+  float p = 8.052897306e-05f;  // (erf(x) / x - 2 / sqrt(pi)) / x^2 for |x| <= 0.97: 2^-30 of erf(x) / x
+  p = fused(p, z, -8.063861376e-04f);
+  p = fused(p, z, 5.193722904e-03f);
+  p = fused(p, z, -2.685629494e-02f);
+  p = fused(p, z, 1.128363639e-01f);
+  p = fused(p, z, -3.761262966e-01f);
+  const float near = fused(x, 1.12837911f, x * fused(z, p, 6.05739e-08f));
+  const float b = a > 4.0f ? 4.0f : a;
+  float q = -1.915039278e-04f;  // -log(1 - erf(a)) for a from 0.95 to 4, where erf(a) is 1 as a float: 2^-29
+  q = fused(q, b, 2.999538701e-03f);
+  q = fused(q, b, -2.205198965e-02f);
+  q = fused(q, b, 1.035668762e-01f);
+  q = fused(q, b, 6.376000564e-01f);
+  q = fused(q, b, 1.127426076e+00f);
+  q = fused(q, b, 2.564481150e-04f);
+  const ExpParts e = exp_parts(-q);
+  const float tail = fused(e.r + e.tail, float_of(e.exponent + kOneF), float_of(e.exponent + kOneF));
+  return a < 0.97f ? near : with_sign(1.0f - tail, x);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ constexpr double kPi = 3.14159265358979323846;
 inline double exp_(double x) { return std::exp(x); }
 inline double expm1_(double x) { return std::expm1(x); }
 inline double log_(double x) { return std::log(x); }
+inline double log2_(double x) { return std::log2(x); }
+inline double log10_(double x) { return std::log10(x); }
 inline double log1p_(double x) { return std::log1p(x); }
 inline double log1p_exp_(double a) { return std::log1p(std::exp(-a)); }
 inline bool trig_in_range(double) { return true; }

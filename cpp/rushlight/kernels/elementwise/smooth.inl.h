@@ -31,21 +31,11 @@ struct Log {
 };
 template <class T>
 struct Log2 {
-  T operator()(T x) const {
-    if constexpr (sizeof(T) == 4)
-      return static_cast<T>(log_(static_cast<double>(x)) * 1.44269504088896340736);
-    else
-      return __builtin_log2(x);
-  }
+  T operator()(T x) const { return log2_(x); }
 };
 template <class T>
 struct Log10 {
-  T operator()(T x) const {
-    if constexpr (sizeof(T) == 4)
-      return static_cast<T>(log_(static_cast<double>(x)) * 0.43429448190325182765);
-    else
-      return __builtin_log10(x);
-  }
+  T operator()(T x) const { return log10_(x); }
 };
 template <class T>
 struct Log1p {

@@ -79,7 +79,7 @@ struct FloatSum : PlainReduction<FloatSum<T>, T, LongSum> {
 
 // Sums of integers wrap around like PyTorch's.
 template <class T>
-struct IntSum : PlainReduction<IntSum<T>, T, uint64_t> {
+struct IntSum : PlainReduction<IntSum<T>, T, uint64_t, true> {
   using Acc = uint64_t;
   int64_t* dst;
 
@@ -92,7 +92,8 @@ struct IntSum : PlainReduction<IntSum<T>, T, uint64_t> {
 
 // Floats multiply in double, integers in wrapping 64-bit words.
 template <class T, class Out>
-struct Product : PlainReduction<Product<T, Out>, T, std::conditional_t<kIsFloating<T>, double, uint64_t>> {
+struct Product
+    : PlainReduction<Product<T, Out>, T, std::conditional_t<kIsFloating<T>, double, uint64_t>, true> {
   using Acc = std::conditional_t<kIsFloating<T>, double, uint64_t>;
   Out* dst;
 
@@ -114,7 +115,8 @@ struct Product : PlainReduction<Product<T, Out>, T, std::conditional_t<kIsFloati
 };
 
 template <class T, bool kMax>
-struct Extreme : PlainReduction<Extreme<T, kMax>, T, ComputeType<T>> {
+struct Extreme : PlainReduction<Extreme<T, kMax>, T, ComputeType<T>, true> {
+  using Plain = PlainReduction<Extreme, T, ComputeType<T>, true>;
   using C = ComputeType<T>;
   using Acc = C;
   T* dst;
@@ -137,22 +139,7 @@ struct Extreme : PlainReduction<Extreme<T, kMax>, T, ComputeType<T>> {
         });
       }
     }
-    if constexpr (!kIsFloating<T>) {
-      constexpr int64_t kLanes = 8;  // a single accumulator would wait for itself
-      if (stride == 1 && n >= 2 * kLanes) {
-        C lanes[kLanes];
-        std::fill_n(lanes, kLanes, acc);
-        int64_t i = 0;
-        for (; i + kLanes <= n; i += kLanes)
-          for (int64_t l = 0; l < kLanes; ++l) {
-            const C x = static_cast<C>(p[i + l]);
-            lanes[l] = (kMax ? x > lanes[l] : x < lanes[l]) ? x : lanes[l];
-          }
-        for (const C lane : lanes) merge(acc, lane);
-        return PlainReduction<Extreme, T, C>::line(acc, p + i, n - i, stride, position + i);
-      }
-    }
-    PlainReduction<Extreme, T, C>::line(acc, p, n, stride, position);
+    Plain::line(acc, p, n, stride, position);
   }
   void columns(Acc* acc, const T* p, int64_t rows, int64_t pitch, int64_t columns, int64_t position) const {
     if constexpr (kIsFloating<T>) {
@@ -161,7 +148,7 @@ struct Extreme : PlainReduction<Extreme<T, kMax>, T, ComputeType<T>> {
         (kMax ? table.max_columns : table.min_columns)(first, count, step, columns, acc);
       });
     } else {
-      PlainReduction<Extreme, T, C>::columns(acc, p, rows, pitch, columns, position);
+      Plain::columns(acc, p, rows, pitch, columns, position);
     }
   }
   void merge(Acc& acc, const Acc& x) const {
@@ -171,14 +158,14 @@ struct Extreme : PlainReduction<Extreme<T, kMax>, T, ComputeType<T>> {
 };
 
 template <class T, bool kAny>
-struct Quantifier : PlainReduction<Quantifier<T, kAny>, T, bool> {
+struct Quantifier : PlainReduction<Quantifier<T, kAny>, T, bool, true> {
   using Acc = bool;
   bool* dst;
 
   explicit Quantifier(bool* to) : dst(to) {}
   Acc init() const { return !kAny; }
   void step(Acc& acc, T x, int64_t) const { merge(acc, x != T(0)); }
-  void merge(Acc& acc, const Acc& later) const { acc = kAny ? acc || later : acc && later; }
+  void merge(Acc& acc, const Acc& later) const { acc = kAny ? acc | later : acc & later; }
   void store(int64_t o, const Acc& acc, int64_t) const { dst[o] = acc; }
 };
 

@@ -27,15 +27,25 @@ constexpr int64_t kReduceChunk = 65536;  // elements that one piece of a long re
 // results.
 constexpr int64_t kReducePieces = 64;
 
-// Element loops for reductions without faster ones.
-template <class Derived, class SrcT, class AccT>
+// Element loops for reductions without faster ones; `kAnyOrder` of those that do not care which element of a
+// line comes first.
+template <class Derived, class SrcT, class AccT, bool kAnyOrder = false>
 struct PlainReduction {
   using Src = SrcT;
   using Acc = AccT;
 
   void line(Acc& acc, const Src* p, int64_t n, int64_t stride, int64_t position) const {
+    constexpr int64_t kLanes = 16;  // a single accumulator would wait for itself
+    int64_t i = 0;
+    if (kAnyOrder && stride == 1 && n >= 2 * kLanes) {
+      Acc lanes[kLanes];
+      std::fill_n(lanes, kLanes, self().init());
+      for (; i + kLanes <= n; i += kLanes)
+        for (int64_t l = 0; l < kLanes; ++l) self().step(lanes[l], p[i + l], position + i + l);
+      for (const Acc& lane : lanes) self().merge(acc, lane);
+    }
     Acc local = acc;
-    for (int64_t i = 0; i < n; ++i) self().step(local, p[i * stride], position + i);
+    for (; i < n; ++i) self().step(local, p[i * stride], position + i);
     acc = local;
   }
   void columns(Acc* acc, const Src* p, int64_t rows, int64_t pitch, int64_t columns, int64_t position) const {
