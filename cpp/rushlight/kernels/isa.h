@@ -67,3 +67,9 @@ struct PerIsa {
 };
 
 }  // namespace rushlight::kernels
+
+// What each vector level compiled under the same name: PerIsa of the addresses.
+#define RUSHLIGHT_PER_ISA(symbol)                                                      \
+  ::rushlight::kernels::PerIsa<decltype(&::rushlight::kernels::generic::symbol)> {     \
+    &generic::symbol, RUSHLIGHT_AVX2(&avx2::symbol), RUSHLIGHT_AVX512(&avx512::symbol) \
+  }

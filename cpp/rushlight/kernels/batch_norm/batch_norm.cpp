@@ -18,22 +18,15 @@ template <class T>
 const BatchNormTable<T>& table();
 template <>
 const BatchNormTable<float>& table() {
-  return *PerIsa<const BatchNormTable<float>*>{&generic::kBatchNormF32, RUSHLIGHT_AVX2(&avx2::kBatchNormF32),
-                                               RUSHLIGHT_AVX512(&avx512::kBatchNormF32)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kBatchNormF32).at(active_isa());
 }
 template <>
 const BatchNormTable<double>& table() {
-  return *PerIsa<const BatchNormTable<double>*>{&generic::kBatchNormF64, RUSHLIGHT_AVX2(&avx2::kBatchNormF64),
-                                                RUSHLIGHT_AVX512(&avx512::kBatchNormF64)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kBatchNormF64).at(active_isa());
 }
 template <>
 const BatchNormTable<uint16_t>& table() {
-  return *PerIsa<const BatchNormTable<uint16_t>*>{&generic::kBatchNormBf16,
-                                                  RUSHLIGHT_AVX2(&avx2::kBatchNormBf16),
-                                                  RUSHLIGHT_AVX512(&avx512::kBatchNormBf16)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kBatchNormBf16).at(active_isa());
 }
 
 template <class F>

@@ -19,15 +19,11 @@ template <class T>
 const LayerNormTable<T>& table();
 template <>
 const LayerNormTable<float>& table() {
-  return *PerIsa<const LayerNormTable<float>*>{&generic::kLayerNormF32, RUSHLIGHT_AVX2(&avx2::kLayerNormF32),
-                                               RUSHLIGHT_AVX512(&avx512::kLayerNormF32)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kLayerNormF32).at(active_isa());
 }
 template <>
 const LayerNormTable<double>& table() {
-  return *PerIsa<const LayerNormTable<double>*>{&generic::kLayerNormF64, RUSHLIGHT_AVX2(&avx2::kLayerNormF64),
-                                                RUSHLIGHT_AVX512(&avx512::kLayerNormF64)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kLayerNormF64).at(active_isa());
 }
 
 template <class F>

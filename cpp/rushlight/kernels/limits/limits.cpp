@@ -40,10 +40,8 @@ double compute_rate(double operations, const Burst& burst) {
 }
 
 void measure_streams(Isa isa, MachineLimits& limits) {
-  const PerIsa<decltype(&generic::stream_triad)> triads{
-      &generic::stream_triad, RUSHLIGHT_AVX2(&avx2::stream_triad), RUSHLIGHT_AVX512(&avx512::stream_triad)};
-  const PerIsa<decltype(&generic::stream_sum)> sums{&generic::stream_sum, RUSHLIGHT_AVX2(&avx2::stream_sum),
-                                                    RUSHLIGHT_AVX512(&avx512::stream_sum)};
+  const auto triads = RUSHLIGHT_PER_ISA(stream_triad);
+  const auto sums = RUSHLIGHT_PER_ISA(stream_sum);
   const auto triad = triads.at(isa);
   const auto sum = sums.at(isa);
   const std::unique_ptr<float[]> dst(new float[kStream]), a(new float[kStream]), b(new float[kStream]);
@@ -69,8 +67,7 @@ void measure_streams(Isa isa, MachineLimits& limits) {
 }
 
 MachineLimits measure(Isa isa) {
-  const PerIsa<decltype(&generic::fma_burst)> bursts{&generic::fma_burst, RUSHLIGHT_AVX2(&avx2::fma_burst),
-                                                     RUSHLIGHT_AVX512(&avx512::fma_burst)};
+  const auto bursts = RUSHLIGHT_PER_ISA(fma_burst);
   const PerIsa<decltype(&amx::tile_burst)> tile_bursts{nullptr, nullptr, nullptr,
                                                        RUSHLIGHT_AMX(&amx::tile_burst)};
   MachineLimits limits{};

@@ -18,22 +18,16 @@ template <class T>
 const Pool2dTable<T>& table();
 template <>
 const Pool2dTable<float>& table() {
-  return *PerIsa<const Pool2dTable<float>*>{&generic::kPool2dF32, RUSHLIGHT_AVX2(&avx2::kPool2dF32),
-                                            RUSHLIGHT_AVX512(&avx512::kPool2dF32)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kPool2dF32).at(active_isa());
 }
 template <>
 const Pool2dTable<double>& table() {
-  return *PerIsa<const Pool2dTable<double>*>{&generic::kPool2dF64, RUSHLIGHT_AVX2(&avx2::kPool2dF64),
-                                             RUSHLIGHT_AVX512(&avx512::kPool2dF64)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kPool2dF64).at(active_isa());
 }
 
 template <>
 const Pool2dTable<uint16_t>& table() {
-  return *PerIsa<const Pool2dTable<uint16_t>*>{&generic::kPool2dBf16, RUSHLIGHT_AVX2(&avx2::kPool2dBf16),
-                                               RUSHLIGHT_AVX512(&avx512::kPool2dBf16)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kPool2dBf16).at(active_isa());
 }
 
 // What stands for T in the tables.

@@ -9,15 +9,11 @@ namespace rushlight::kernels {
 
 template <>
 const ReduceTable<float>& reduce_table() {
-  return *PerIsa<const ReduceTable<float>*>{&generic::kReduceF32, RUSHLIGHT_AVX2(&avx2::kReduceF32),
-                                            RUSHLIGHT_AVX512(&avx512::kReduceF32)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kReduceF32).at(active_isa());
 }
 template <>
 const ReduceTable<double>& reduce_table() {
-  return *PerIsa<const ReduceTable<double>*>{&generic::kReduceF64, RUSHLIGHT_AVX2(&avx2::kReduceF64),
-                                             RUSHLIGHT_AVX512(&avx512::kReduceF64)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kReduceF64).at(active_isa());
 }
 
 namespace {

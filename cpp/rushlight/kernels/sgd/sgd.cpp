@@ -33,8 +33,7 @@ namespace {
 
 constexpr int64_t kGrain = 32768;
 
-constexpr PerIsa<void (*)(const SgdParams&, float*, const OuterSum&, float*, int64_t, int64_t)> kFactors{
-    &generic::sgd_factors, RUSHLIGHT_AVX2(&avx2::sgd_factors), RUSHLIGHT_AVX512(&avx512::sgd_factors)};
+constexpr auto kFactors = RUSHLIGHT_PER_ISA(sgd_factors);
 
 template <class T>
 using Step = void (*)(const SgdParams&, T*, const T*, T*, int64_t);

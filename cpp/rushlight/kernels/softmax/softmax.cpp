@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "rushlight/base/check.h"
@@ -17,27 +18,11 @@ template <class T>
 const SoftmaxTable<T>& softmax_table();
 template <>
 const SoftmaxTable<float>& softmax_table() {
-  return *PerIsa<const SoftmaxTable<float>*>{&generic::kSoftmaxF32, RUSHLIGHT_AVX2(&avx2::kSoftmaxF32),
-                                             RUSHLIGHT_AVX512(&avx512::kSoftmaxF32)}
-              .at(active_isa());
+  return *RUSHLIGHT_PER_ISA(kSoftmaxF32).at(active_isa());
 }
 template <>
 const SoftmaxTable<double>& softmax_table() {
-  return *PerIsa<const SoftmaxTable<double>*>{&generic::kSoftmaxF64, RUSHLIGHT_AVX2(&avx2::kSoftmaxF64),
-                                              RUSHLIGHT_AVX512(&avx512::kSoftmaxF64)}
-              .at(active_isa());
-}
-
-// Calls f(TypeTag<T>{}, TypeTag<C>{}): element type and the type it is computed in.
-template <class F>
-void dispatch(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::Float16: return f(TypeTag<Float16>{}, TypeTag<float>{});
-    case DType::BFloat16: return f(TypeTag<BFloat16>{}, TypeTag<float>{});
-    case DType::Float32: return f(TypeTag<float>{}, TypeTag<float>{});
-    case DType::Float64: return f(TypeTag<double>{}, TypeTag<double>{});
-    default: RUSHLIGHT_INTERNAL_ASSERT(false, "softmax of ", dtype_name(dtype));
-  }
+  return *RUSHLIGHT_PER_ISA(kSoftmaxF64).at(active_isa());
 }
 
 // `height` rows of `width` elements, from one pitch to another, converted.
@@ -93,9 +78,9 @@ void for_each_line(const SoftmaxParams& params, const T* first, const T* second,
 }  // namespace
 
 void softmax(const SoftmaxParams& params, const void* src, void* dst) {
-  dispatch(params.dtype, [&](auto tag, auto compute) {
+  dispatch_floating(params.dtype, "softmax", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    using C = typename decltype(compute)::type;
+    using C = std::conditional_t<sizeof(T) == 8, double, float>;  // what it is computed in
     const auto max = reduce_table<C>().max;
     const auto& table = softmax_table<C>();
     const auto row = params.log ? table.log_softmax : table.softmax;
@@ -109,9 +94,9 @@ void softmax(const SoftmaxParams& params, const void* src, void* dst) {
 }
 
 void softmax_backward(const SoftmaxParams& params, const void* grad_dst, const void* dst, void* grad_src) {
-  dispatch(params.dtype, [&](auto tag, auto compute) {
+  dispatch_floating(params.dtype, "softmax", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    using C = typename decltype(compute)::type;
+    using C = std::conditional_t<sizeof(T) == 8, double, float>;  // what it is computed in
     const auto& table = softmax_table<C>();
     const auto row = params.log ? table.log_softmax_backward : table.softmax_backward;
     for_each_line<T, C>(
