@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -118,7 +119,7 @@ TYPED_TEST(Gemm, EveryRowAgreesWithTheDefinition) {
 // Tiles split numbers into parts; what has no parts (infinities, NaN, huge numbers) must still act as in
 // float32.
 TEST(GemmSplit, SpecialValuesActAsInFloat32) {
-  // Tasks that pack for themselves, by columns and by rows, and that share.
+  // Rows are kept or columns, in one block of lanes or two, which share what passes if one thread has both.
   for (const auto& [m, n] : {std::pair<int64_t, int64_t>{150, 170}, {270, 150}, {560, 550}}) {
     const int64_t k = 600;
     auto a = normal<float>(m * k, 0.0f, 1), b = normal<float>(k * n, 0.0f, 2);
@@ -129,7 +130,15 @@ TEST(GemmSplit, SpecialValuesActAsInFloat32) {
     x.b_col = 1;
     std::vector<float> tiles(m * n), plain(m * n);
     x.c = tiles.data(), x.c_row = n;
-    gemm_with(select_gemm<float>(best_isa()), x);
+    const int before = num_threads();
+    std::vector<float> first;
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      gemm_with(select_gemm<float>(best_isa()), x);
+      if (first.empty()) first = tiles;
+      EXPECT_EQ(std::memcmp(first.data(), tiles.data(), sizeof(float) * tiles.size()), 0) << threads;
+    }
+    set_num_threads(before);
     x.c = plain.data();
     gemm_with(select_gemm<float>(Isa::Generic), x);
     for (int64_t i = 0; i < m * n; ++i) {
@@ -158,6 +167,50 @@ TEST(GemmSplit, IsAsAccurateAsFma) {
       errors[isa == Isa::Amx] += std::pow(c[i] - Expected<float>(x, nullptr, i / n, i % n).value, 2);
   }
   EXPECT_LE(errors[1], errors[0]);
+}
+
+// Results are rounded once, however long the sums and whoever packs.
+TEST(GemmBfloat16, AgreesWithTheDefinition) {
+  if (active_isa() < Isa::Amx) GTEST_SKIP() << "the level in use has no tiles for bfloat16";
+  const auto narrow = [](int64_t count, unsigned seed) {
+    std::vector<uint16_t> numbers;
+    for (const float value : normal<float>(count, 0.0f, seed)) {
+      uint32_t bits = 0;
+      std::memcpy(&bits, &value, sizeof(bits));
+      numbers.push_back(static_cast<uint16_t>(bits >> 16));
+    }
+    return numbers;
+  };
+  const auto widen = [](uint16_t number) {
+    const uint32_t bits = uint32_t{number} << 16;
+    float value = 0;
+    std::memcpy(&value, &bits, sizeof(bits));
+    return value;
+  };
+  const int before = num_threads();
+  for (const Shape s :
+       {Shape{70, 90, 40}, Shape{600, 130, 900}, Shape{130, 600, 1700}, Shape{560, 570, 33}}) {
+    const auto a = narrow(s.m * s.k, 1), b = narrow(s.k * s.n, 2);
+    std::vector<uint16_t> c(s.m * s.n), first;
+    GemmArgs<uint16_t> x;
+    x.m = s.m, x.n = s.n, x.k = s.k, x.a = a.data(), x.a_row = s.k, x.a_col = 1, x.b = b.data(),
+    x.b_row = s.n, x.b_col = 1, x.c = c.data(), x.c_row = s.n;
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      ASSERT_TRUE(gemm_bf16(x));
+      if (first.empty()) first = c;
+      EXPECT_EQ(c, first) << threads << " threads, m=" << s.m;
+    }
+    for (int64_t e = 0; e < s.m * s.n; e += 61) {
+      double sum = 0, magnitude = 0;
+      for (int64_t p = 0; p < s.k; ++p) {
+        const double term = double{widen(a[e / s.n * s.k + p])} * widen(b[p * s.n + e % s.n]);
+        sum += term, magnitude += std::abs(term);
+      }
+      ASSERT_NEAR(widen(c[e]), sum, std::abs(sum) / 256 + magnitude * 1e-6) << "m=" << s.m << " at " << e;
+    }
+  }
+  set_num_threads(before);
 }
 
 TYPED_TEST(Gemm, NegativeAndZeroStrides) {
@@ -193,8 +246,8 @@ TYPED_TEST(Gemm, BatchesAgreeWithSingleProducts) {
 }
 
 TYPED_TEST(Gemm, SameBitsForAnyNumberOfThreads) {
-  for (const Shape s : {Shape{300, 200, 700}, Shape{3, 3000, 512}, Shape{3000, 3, 512}, Shape{12, 999, 4100},
-                        Shape{1, 1, 50000}}) {
+  for (const Shape s : {Shape{300, 200, 700}, Shape{560, 600, 270}, Shape{3, 3000, 512}, Shape{3000, 3, 512},
+                        Shape{12, 999, 4100}, Shape{1, 1, 50000}}) {
     const auto a = normal<TypeParam>(s.m * s.k, TypeParam(0), 1),
                b = normal<TypeParam>(s.k * s.n, TypeParam(0), 2);
     GemmArgs<TypeParam> x;

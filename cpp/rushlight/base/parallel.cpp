@@ -120,15 +120,17 @@ void set_num_threads(int64_t count) {
 bool in_parallel_region() { return inside; }
 
 void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* context) {
-  if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  const int64_t pieces = (count + grain - 1) / grain;
-  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), pieces));
-  if (threads == 1 || inside) {
-    for (int64_t begin = 0; begin < count; begin += grain)
-      body(context, begin, std::min(begin + grain, count));
-    return;
-  }
+  rushlight::parallel_shares((count + grain - 1) / grain, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece)
+      body(context, piece * grain, std::min((piece + 1) * grain, count));
+  });
+}
+
+void detail::parallel_shares(int64_t count, PieceBody body, void* context) {
+  if (count <= 0) return;
+  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), count));
+  if (threads == 1 || inside) return body(context, 0, count);
   (void)fork_handler;
   pool_started.store(true);
   std::exception_ptr error;
@@ -138,13 +140,10 @@ void detail::parallel_for(int64_t count, int64_t grain, PieceBody body, void* co
     inside = true;
     const uint64_t own_mode = float_mode();  // the pool is shared with other OpenMP code of the process
     set_float_mode(mode);
-    for (int64_t piece = pieces * rank / team; piece < pieces * (rank + 1) / team; ++piece) {
-      if (failed.load(std::memory_order_relaxed)) break;
-      try {
-        body(context, piece * grain, std::min((piece + 1) * grain, count));
-      } catch (...) {
-        if (!failed.exchange(true)) error = std::current_exception();
-      }
+    try {
+      body(context, count * rank / team, count * (rank + 1) / team);
+    } catch (...) {
+      if (!failed.exchange(true)) error = std::current_exception();
     }
     set_float_mode(own_mode);
     inside = false;

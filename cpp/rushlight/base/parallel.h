@@ -18,6 +18,11 @@ bool in_parallel_region();
 namespace detail {
 using PieceBody = void (*)(void* context, int64_t begin, int64_t end);
 void parallel_for(int64_t count, int64_t grain, PieceBody body, void* context);
+void parallel_shares(int64_t count, PieceBody body, void* context);
+template <class Body>
+void call_body(void* body, int64_t begin, int64_t end) {
+  (*static_cast<Body*>(body))(begin, end);
+}
 }  // namespace detail
 
 // Calls body(begin, end) over [0, count) cut into pieces of `grain` items (the last may be shorter).
@@ -29,10 +34,16 @@ void parallel_for(int64_t count, int64_t grain, PieceBody body, void* context);
 template <class Body>
 void parallel_for(int64_t count, int64_t grain, Body&& body) {
   using Plain = std::remove_reference_t<Body>;
-  detail::parallel_for(
-      count, grain,
-      [](void* context, int64_t begin, int64_t end) { (*static_cast<Plain*>(context))(begin, end); },
-      const_cast<std::remove_const_t<Plain>*>(&body));
+  detail::parallel_for(count, grain, &detail::call_body<Plain>,
+                       const_cast<std::remove_const_t<Plain>*>(&body));
+}
+
+// The same where a thread profits from all of its work at once: body(begin, end) is called once a thread, and
+// what it computes for an item must not depend on where the others are.
+template <class Body>
+void parallel_shares(int64_t count, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  detail::parallel_shares(count, &detail::call_body<Plain>, const_cast<std::remove_const_t<Plain>*>(&body));
 }
 
 // While one lives, this thread and the parallel_for calls it makes treat denormal numbers as zero (they make

@@ -28,7 +28,7 @@ constexpr int64_t kSplitDepth = 32;                    // steps of k in a tile
 constexpr int64_t kSplitPart = kSplitLanes * kSplitDepth;
 constexpr int64_t kSplitTile = kSplitPart / 2;
 
-// Most steps that are added up in tiles: the largest error of longer sums comes near that of FMA.
+// Most steps to add up in tiles: the largest error of longer sums comes near that of FMA.
 constexpr int64_t kSplitChain = 24;
 
 // Steps (of kSplitDepth) that hold k.
@@ -46,7 +46,7 @@ struct SplitPanel {
 // c_rows[i][column + j] (+)= A B + bias over `steps` steps. Row i of A is row i % 16 of tile i / 16; part q
 // of step s of a tile is 16 rows of 32 numbers, a_row bytes apart, from a_tiles[tile] + q * a_part +
 // a_step[s] on. Last, what is `residual` at the same distance from c_start is added, and ReLU applied, where
-// asked for. With `totals`, room for split_totals(m, n) numbers, tiles add up kSplitChain steps at a time and
+// asked for. With `totals`, room for split_totals(m, n) numbers, tiles add up `chain` steps at a time and
 // their sums meet there; without, all steps.
 template <class T>
 struct SplitBlock {
@@ -65,6 +65,7 @@ struct SplitBlock {
   bool relu = false;
   float* totals = nullptr;
   bool stream = false;  // B comes from far away, in this order: ask for what follows a chain in time
+  int64_t chain = kSplitChain;
 };
 
 // The results of a block in whole tiles.
@@ -124,7 +125,6 @@ struct SplitKernel {
   const char* gemm_name;  // x6, x3, x1: products of parts
   const char* conv2d_name;
   int64_t parts;  // of a number
-  int64_t mc, kc, nc;
   int64_t chain;  // most steps of a block without totals
   void (*block)(const SplitBlock<T>&);
   void (*sum_block)(const SplitBlock<Wide<T>>&);  // the same with results that are not rounded
