@@ -41,27 +41,27 @@ struct OutputSize {
   std::optional<int64_t> w;
 };
 
+ops::Pool2dOptions max_pool_options(const Pair& kernel, const std::optional<Pair>& stride,
+                                    const Pair& padding, const Pair& dilation, bool ceil_mode) {
+  ops::Pool2dOptions result{pair_of(kernel), stride_of(stride, kernel)};
+  result.padding = pair_of(padding);
+  result.dilation = pair_of(dilation);
+  result.ceil_mode = ceil_mode;
+  return result;
+}
+
 void bind_pool(Binder& b) {
   const std::string about =
       "\n\nArgs:\n    kernel_size, stride, padding: ints or (h, w); stride None means kernel_size.\n"
       "    ceil_mode: windows may end beyond the padded input, if they start inside.\n\n"
       "Shapes:\n    input: (N, C, H, W) or (C, H, W)\n\n"
       "Raises:\n    RuntimeError: for sizes below 1, padding above half the kernel, or an empty result.";
-  const auto options = [](const Pair& kernel, const std::optional<Pair>& stride, const Pair& padding,
-                          const Pair& dilation, bool ceil_mode) {
-    ops::Pool2dOptions result{pair_of(kernel), stride_of(stride, kernel)};
-    result.padding = pair_of(padding);
-    result.dilation = pair_of(dilation);
-    result.ceil_mode = ceil_mode;
-    return result;
-  };
   b.function(
       "max_pool2d",
-      [options](const Tensor& input, const Pair& kernel_size, const std::optional<Pair>& stride,
-                const Pair& padding, const Pair& dilation, bool ceil_mode,
-                bool return_indices) -> py::object {
-        const auto out = ops::max_pool2d(input, options(kernel_size, stride, padding, dilation, ceil_mode),
-                                         return_indices);
+      [](const Tensor& input, const Pair& kernel_size, const std::optional<Pair>& stride, const Pair& padding,
+         const Pair& dilation, bool ceil_mode, bool return_indices) -> py::object {
+        const auto options = max_pool_options(kernel_size, stride, padding, dilation, ceil_mode);
+        const auto out = ops::max_pool2d(input, options, return_indices);
         if (return_indices) return py::make_tuple(out.values, out.indices);
         return py::cast(out.values);
       },
@@ -71,10 +71,9 @@ void bind_pool(Binder& b) {
           .c_str());
   b.function(
       "avg_pool2d",
-      [options](const Tensor& input, const Pair& kernel_size, const std::optional<Pair>& stride,
-                const Pair& padding, bool ceil_mode, bool count_include_pad,
-                std::optional<int64_t> divisor_override) {
-        auto all = options(kernel_size, stride, padding, {1, 1}, ceil_mode);
+      [](const Tensor& input, const Pair& kernel_size, const std::optional<Pair>& stride, const Pair& padding,
+         bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
+        auto all = max_pool_options(kernel_size, stride, padding, {1, 1}, ceil_mode);
         all.count_include_pad = count_include_pad;
         all.divisor_override = divisor_override;
         return ops::avg_pool2d(input, all);
@@ -153,6 +152,24 @@ void bind_nn(Binder& b) {
       "relu(batch_norm(input, ...) + residual) in one pass over memory, forward and backward.\n\n"
       "Shapes:\n    input, residual: (N, C, ...); the others: (C)\n\n"
       "Raises:\n    ValueError, RuntimeError: as batch_norm, or for a residual that does not broadcast.");
+  b.function(
+      "batch_norm_relu_max_pool2d",
+      [](const Tensor& input, const OptionalTensor& running_mean, const OptionalTensor& running_var,
+         const OptionalTensor& weight, const OptionalTensor& bias, bool training, double momentum, double eps,
+         const Pair& kernel_size, const std::optional<Pair>& stride, const Pair& padding,
+         const Pair& dilation, bool ceil_mode) {
+        return ops::batch_norm_relu_max_pool2d(
+            input, given(running_mean), given(running_var), given(weight), given(bias),
+            {training, momentum, eps}, max_pool_options(kernel_size, stride, padding, dilation, ceil_mode));
+      },
+      py::arg("input"), py::arg("running_mean"), py::arg("running_var"), py::arg("weight"), py::arg("bias"),
+      py::arg("training"), py::arg("momentum"), py::arg("eps"), py::arg("kernel_size"),
+      py::arg("stride") = py::none(), py::arg("padding") = 0, py::arg("dilation") = 1,
+      py::arg("ceil_mode") = false,
+      "max_pool2d(relu(batch_norm(input, ...)), kernel_size, ...), in training without the results "
+      "between.\n\n"
+      "Shapes:\n    input: (N, C, H, W); running_mean, running_var, weight, bias: (C)\n\n"
+      "Raises:\n    ValueError, RuntimeError: as batch_norm and max_pool2d.");
   b.function(
       "layer_norm",
       [](const Tensor& input, const IntList& normalized_shape, const OptionalTensor& weight,

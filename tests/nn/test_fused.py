@@ -1,15 +1,16 @@
-"""Batch norm, residual and ReLU in one pass: what a user sees is what the single modules show."""
+"""Batch norm, residual, ReLU and max pooling in one pass: a user sees what the single modules show."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rushlight as rl
 from rushlight import nn
 from rushlight.autograd import graph
-from rushlight.nn._fused import norm_act
+from rushlight.nn._fused import norm_act, norm_act_pool
 
 
 def layers(channels: int = 5) -> tuple[nn.BatchNorm2d, nn.ReLU]:
@@ -185,3 +186,130 @@ def test_the_user_s_gradient_is_not_overwritten(residual: bool) -> None:
     gradient = rl.ones_like(y)
     y.backward(gradient)
     assert gradient.tolist() == rl.ones_like(y).tolist()
+
+
+def pooled(step: Any, x: Any, training: bool = True, dtype: Any = rl.float32, **options: Any) -> list[Any]:
+    """Result, gradients and buffers of a convolution, `step`, and a sum of squares behind it."""
+    rl.manual_seed(3)
+    channels = x.shape[1]
+    norm, act = layers(channels)
+    norm.train(training)
+    if dtype == rl.float64:
+        norm.to(dtype)
+    conv = nn.Conv2d(channels, channels, 1, bias=False).to(dtype)
+    x = x.detach().to(dtype).requires_grad_()
+    y = step(norm, act, nn.MaxPool2d(**options), conv(x))
+    (y * y).double().sum().backward()
+    tensors = [y, x.grad, *(p.grad for p in (*conv.parameters(), *norm.parameters())), *norm.buffers()]
+    return [t.detach().double().numpy() for t in tensors]
+
+
+def single_pool(norm: Any, act: Any, pool: Any, x: Any) -> Any:
+    return pool(act(norm(x)))
+
+
+@pytest.mark.parametrize(
+    "shape", [(3, 5, 9, 7), (2, 64, 12, 12), (1, 67, 8, 5), (2, 130, 3, 4), (1, 3, 2, 1)]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 2},
+        {"kernel_size": (1, 3), "stride": (2, 1), "padding": (0, 1), "ceil_mode": True},
+        {"kernel_size": 2, "stride": 1, "padding": 1, "dilation": 2},
+    ],
+)
+def test_pooling_as_in_single_steps(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    rl.manual_seed(4)
+    x = rl.randn(*shape)
+    if min(shape[2:]) == 1:
+        options = {"kernel_size": 1}
+    for training, dtype, eps in (
+        (True, rl.float32, 1e-5),
+        (True, rl.float64, 1e-13),
+        (False, rl.float32, 0.0),
+    ):
+        found = pooled(norm_act_pool, x, training, dtype, **options)
+        want = pooled(single_pool, x, training, dtype, **options)
+        assert found[0].tobytes() == want[0].tobytes()
+        for ours, theirs in zip(found, want, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=eps, atol=eps * np.abs(theirs).max())
+
+
+def test_pooling_in_bfloat16() -> None:
+    """As near to float32 as the single steps are, which round one more time."""
+    x = rl.randn(4, 33, 11, 9)
+    options: dict[str, Any] = {"kernel_size": 3, "stride": 2, "padding": 1}
+    found = pooled(norm_act_pool, x, dtype=rl.bfloat16, **options)
+    want = pooled(single_pool, x, dtype=rl.bfloat16, **options)
+    exact = pooled(single_pool, x.bfloat16().float(), **options)
+    assert found[0].tobytes() == want[0].tobytes()
+    for ours, theirs, right in zip(found, want, exact, strict=True):
+        error, allowed = (np.sqrt(np.mean((values - right) ** 2)) for values in (ours, theirs))
+        assert error <= 1.1 * allowed + 1e-9
+
+
+def test_same_graph_with_pooling_and_its_hooks() -> None:
+    names, seen = [], []
+    for step in (norm_act_pool, single_pool):
+        for where in range(3):
+            (x,) = inputs(False)
+            conv = nn.Conv2d(5, 5, 1, bias=False)
+            nn.init.ones_(conv.weight)
+            y = step(*layers(), nn.MaxPool2d(3, 2, 1), conv(x))
+            names.append([node.name() for node in graph.nodes(y)])
+            node = y.grad_fn
+            for _ in range(where):
+                node = node.next_functions[0][0]
+            found: list[Any] = []
+            node.register_prehook(lambda grads, found=found: found.append(grads[0].clone()))
+            y.backward(rl.ones_like(y))
+            seen.append((found[0].tolist(), x.grad.numpy()))
+    assert names[:3] == names[3:]
+    assert names[0][:3] == ["MaxPool2DWithIndicesBackward0", "ReluBackward0", "NativeBatchNormBackward0"]
+    for ours, theirs in zip(seen[:3], seen[3:], strict=True):
+        assert ours[0] == theirs[0]
+        np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-5, atol=1e-6)
+
+
+def test_pooling_twice_backward_and_changed_inputs() -> None:
+    conv = nn.Conv2d(5, 5, 1)
+    (x,) = inputs(False)
+    modules = (*layers(), nn.MaxPool2d(3, 2, 1))
+    y = norm_act_pool(*modules, conv(x))
+    gradient = rl.ones_like(y)
+    first = rl.autograd.grad(y, x, gradient, retain_graph=True)[0].tolist()
+    assert rl.autograd.grad(y, x, gradient)[0].tolist() == first
+    assert gradient.tolist() == rl.ones_like(y).tolist()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.sum().backward()
+    inner = conv(x)
+    y = norm_act_pool(*modules, inner)
+    with rl.no_grad():
+        inner.add_(1.0)
+    with pytest.raises(RuntimeError, match=r"modified by an inplace.*NativeBatchNormBackward0"):
+        y.sum().backward()
+
+
+def test_pooling_keeps_what_is_not_a_number() -> None:
+    x = rl.zeros(1, 4, 6, 6)
+    x[0, 1, 2, 3] = float("nan")
+    x[0, 2, 1, 1] = float("-inf")
+    results = []
+    for step in (norm_act_pool, single_pool):
+        conv = nn.Conv2d(4, 4, 1, groups=4, bias=False)
+        nn.init.ones_(conv.weight)
+        results.append(step(*layers(4), nn.MaxPool2d(3, 2, 1), conv(x)).detach().numpy())
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_module_hooks_get_the_single_steps_of_pooling(position: int) -> None:
+    modules = (*layers(), nn.MaxPool2d(2))
+    calls: list[int] = []
+    modules[position].register_forward_hook(lambda *_: calls.append(1))
+    norm_act_pool(*modules, *inputs(False)).sum().backward()
+    assert calls == [1]
+    values, where = norm_act_pool(*layers(), nn.MaxPool2d(2, return_indices=True), *inputs(False))
+    assert values.shape == where.shape

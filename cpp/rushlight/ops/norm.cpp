@@ -8,6 +8,7 @@
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/norm_detail.h"
+#include "rushlight/ops/pool_detail.h"
 #include "rushlight/ops/unary.h"
 #include "rushlight/ops/view.h"
 
@@ -114,17 +115,6 @@ Tensor coefficients(const Inputs& in, const Layout& layout, const BatchNormOptio
   return channel_rows({&stats.mean, &scale, &shift, &invstd}, dtype);
 }
 
-// The normalised input, plus `residual` (undefined: none), through a ReLU if asked for.
-Tensor apply(const Layout& layout, const Tensor& rows, const Tensor& residual, bool relu) {
-  Tensor out = layout.empty();
-  const Tensor added = residual.defined() ? layout.like(residual) : residual;
-  const Access from = layout.tensor.access();
-  const Access plus = residual.defined() ? added.access() : Access{};
-  kernels::batch_norm_apply(layout.shape, from.data, row_of(rows, kCenter), row_of(rows, kScale),
-                            row_of(rows, kShift), plus.data, relu, out.access().data);
-  return out;
-}
-
 // The node of a batch norm, null if it is not recorded.
 std::shared_ptr<Node> norm_node(const Inputs& in, const Tensor& rows, const BatchNormOptions& options) {
   if (!autograd::recording(in.x, in.weight, in.bias)) return nullptr;
@@ -158,7 +148,7 @@ Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor&
   const Inputs in{input, running_mean, running_var, weight, bias};
   const Layout layout(input);
   const Tensor rows = coefficients(in, layout, options);
-  Tensor out = apply(layout, rows, Tensor(), false);
+  Tensor out = normalised(layout, rows, Tensor(), false);
   if (auto node = norm_node(in, rows, options)) autograd::detail::attach(out, std::move(node), 0);
   return out;
 }
@@ -176,15 +166,49 @@ Tensor batch_norm_relu(const Tensor& input, const Tensor& running_mean, const Te
   const Inputs in{input, running_mean, running_var, weight, bias};
   const Layout layout(input);
   const Tensor rows = coefficients(in, layout, options);
-  Tensor out = apply(layout, rows, residual, true);
+  Tensor out = normalised(layout, rows, residual, true);
   std::shared_ptr<Node> node = norm_node(in, rows, options);
   if (residual.defined() && (node != nullptr || autograd::recording(residual)))
     node = sum_node(std::move(node), residual);
   if (node != nullptr) {
-    auto relu_node = make_norm_relu_node();
+    auto relu_node = make_norm_relu_node(true);
     relu_node->next.push_back({std::move(node), 0});
     autograd::set_saved(*relu_node, {autograd::SavedTensor::result(out)});
     autograd::detail::attach(out, std::move(relu_node), 0);
+  }
+  return out;
+}
+
+Tensor batch_norm_relu_max_pool2d(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                                  const Tensor& weight, const Tensor& bias, const BatchNormOptions& options,
+                                  const Pool2dOptions& pool) {
+  const auto single = [&] {
+    const Tensor out = batch_norm_relu(input, running_mean, running_var, weight, bias, Tensor(), options);
+    return max_pool2d(out, pool, false).values;
+  };
+  if (!options.training || !computes_directly(input.dtype()) || input.dim() != 4 || input.numel() == 0)
+    return single();
+  const Inputs in{input, running_mean, running_var, weight, bias};
+  const Layout layout(input);
+  const kernels::Pool2dParams params = pool_detail::max_pool_params(layout.tensor, input, pool);
+  if (!params.channels_last || !kernels::max_pool2d_numbers_fit(params)) return single();
+  check(input, running_mean, running_var, weight, bias, options.training);
+  const Tensor rows = coefficients(in, layout, options);
+  const Dims sizes{params.batch, params.channels, params.h.outputs(), params.w.outputs()};
+  Tensor out = Tensor::empty_channels_last(sizes, input.dtype());
+  const Tensor chosen = Tensor::empty_channels_last(sizes, DType::UInt8);
+  const Tensor picked = Tensor::empty_channels_last(sizes, input.dtype());
+  kernels::max_pool2d_affine_relu(params, {row_of(rows, kCenter), row_of(rows, kScale), row_of(rows, kShift)},
+                                  layout.tensor.access().data, out.access().data, picked.access().data,
+                                  reinterpret_cast<uint8_t*>(chosen.access().data));
+  if (std::shared_ptr<Node> node = norm_node(in, rows, options)) {
+    auto relu_node = make_norm_relu_node(false);
+    relu_node->next.push_back({std::move(node), 0});
+    relu_node->results[0] = {input.sizes(), input.dtype()};
+    auto pool_node = make_norm_pool_node(params);
+    pool_node->next.push_back({std::move(relu_node), 0});
+    autograd::set_saved(*pool_node, {chosen, picked});
+    autograd::detail::attach(out, std::move(pool_node), 0);
   }
   return out;
 }

@@ -1,7 +1,7 @@
 // Normalisation.
 #pragma once
 
-#include "rushlight/tensor/tensor.h"
+#include "rushlight/ops/pool.h"
 
 namespace rushlight::ops {
 
@@ -22,5 +22,11 @@ Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor&
 Tensor batch_norm_relu(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
                        const Tensor& weight, const Tensor& bias, const Tensor& residual,
                        const BatchNormOptions& options);
+
+// max_pool2d(relu(batch_norm(...))), in training of images in one pass over memory forward and in two
+// backward, without what lies between. The graph is that of the single ops.
+Tensor batch_norm_relu_max_pool2d(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                                  const Tensor& weight, const Tensor& bias, const BatchNormOptions& options,
+                                  const Pool2dOptions& pool);
 
 }  // namespace rushlight::ops

@@ -1,5 +1,6 @@
 // Batch normalisation backwards.
 #include "rushlight/ops/norm_detail.h"
+
 #include "rushlight/autograd/record.h"
 #include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/ops/activation.h"
@@ -7,6 +8,7 @@
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/physical.h"
 #include "rushlight/ops/pointwise.h"
+#include "rushlight/ops/pool_detail.h"
 #include "rushlight/ops/reduce.h"
 #include "rushlight/ops/unary.h"
 #include "rushlight/ops/view.h"
@@ -71,6 +73,16 @@ std::vector<double> channel_values(const Tensor& tensor, int64_t channels, doubl
   return values_of(plain.dtype(), plain.raw_data(), channels);
 }
 
+Tensor normalised(const Layout& layout, const Tensor& rows, const Tensor& residual, bool relu) {
+  Tensor out = layout.empty();
+  const Tensor added = residual.defined() ? layout.like(residual) : residual;
+  const Access from = layout.tensor.access();
+  const Access plus = residual.defined() ? added.access() : Access{};
+  kernels::batch_norm_apply(layout.shape, from.data, row_of(rows, kCenter), row_of(rows, kScale),
+                            row_of(rows, kShift), plus.data, relu, out.access().data);
+  return out;
+}
+
 namespace {
 
 Dims over_channels(int64_t dims, int64_t channels) {
@@ -114,6 +126,10 @@ struct Behind {
   Tensor relu_result;   // defined: a ReLU of that result plus something
   bool shares = false;  // what passed that ReLU is somebody else's gradient as well ...
   Tensor passed;        // ... and is left here
+  // A max pooling of the first ReLU's result: which elements it chose, and what the batch norm had read
+  // there.
+  const kernels::Pool2dParams* pool = nullptr;  // null: none
+  Tensor chosen, picked;
 };
 
 // The same by kernels, from the coefficients of the forward pass. A gradient nobody else sees is overwritten
@@ -126,9 +142,9 @@ Grads fused_backward(Node& node, Tensor grad, const Tensor& x, const Tensor& wei
   const kernels::BatchNormGate gate{behind.relu ? row_of(rows, kScale) : nullptr, row_of(rows, kShift)};
   const char* const center = row_of(rows, kCenter);
   std::vector<double> sums(static_cast<size_t>(channels)), products(static_cast<size_t>(channels));
-  const bool sole = grad.is_sole_owner();
-  Tensor g = layout.like(grad);
-  bool reuse = sole || g.impl() != grad.impl();
+  const bool pooled = behind.pool != nullptr, sole = grad.is_sole_owner();
+  Tensor g = pooled ? in_layout(grad, true) : layout.like(grad);
+  bool reuse = !pooled && (sole || g.impl() != grad.impl());
   grad = Tensor();
   const Access in = layout.tensor.access();
   const Access arrived = g.access();
@@ -140,6 +156,12 @@ Grads fused_backward(Node& node, Tensor grad, const Tensor& x, const Tensor& wei
     g = passed;
     reuse = !behind.shares;
     if (behind.shares) behind.passed = g;
+  } else if (pooled) {
+    const kernels::Pool2dParams& pool = *behind.pool;
+    kernels::BatchNormShape shape = layout.shape;
+    shape.spatial = pool.h.outputs() * pool.w.outputs();
+    kernels::batch_norm_sums(shape, behind.picked.access().data, arrived.data, center, gate, {}, sums.data(),
+                             products.data());
   } else if (training || node.needs(1) || node.needs(2)) {
     kernels::batch_norm_sums(layout.shape, in.data, arrived.data, center, gate, {}, sums.data(),
                              products.data());
@@ -163,12 +185,20 @@ Grads fused_backward(Node& node, Tensor grad, const Tensor& x, const Tensor& wei
     to_input = reuse ? g : layout.empty();
     const Tensor others = channel_rows({&src_scale, &shift}, dtype);
     const Access out = to_input.access();
-    if (training)
-      kernels::batch_norm_apply_backward(layout.shape, in.data, gradient.data, center, k.raw_data(),
-                                         row_of(others, 0), row_of(others, 1), gate, out.data);
-    else  // no term of x: infinities in it must not reach the gradient; the zeros serve as center too
+    const auto apply_backward = [&](const kernels::BatchNormGrad& from) {
+      kernels::batch_norm_apply_backward(layout.shape, in.data, from, center, k.raw_data(), row_of(others, 0),
+                                         row_of(others, 1), gate, out.data);
+    };
+    if (pooled) {
+      const Access chosen = behind.chosen.access();
+      apply_backward(kernels::MaxPool2dBackward(*behind.pool, gradient.data,
+                                                reinterpret_cast<const uint8_t*>(chosen.data)));
+    } else if (training) {
+      apply_backward(gradient.data);
+    } else {  // no term of x: infinities in it must not reach the gradient; the zeros serve as center too
       kernels::batch_norm_apply(layout.shape, gradient.data, row_of(others, 1), k.raw_data(),
                                 row_of(others, 1), nullptr, false, out.data);
+    }
   }
   for (size_t c = 0; c < sums.size(); ++c) products[c] *= invstd[c];
   return {to_input, node.needs(1) ? channel_tensor(products, dtype) : Tensor(),
@@ -196,6 +226,11 @@ class BatchNormNode : public Node {
     return fused_backward(*this, std::move(grad), x, weight, rows, training_, behind);
   }
   bool training() const { return training_; }
+  // The result of a ReLU behind it, once more.
+  Tensor relu_result() {
+    const autograd::GradModeGuard no_grad(false);
+    return normalised(Layout(saved(0)), saved(2), Tensor(), true);
+  }
 
  private:
   bool training_;
@@ -216,11 +251,12 @@ class NormSumNode : public Node {
 // run backward in one pass as well.
 class NormReluNode : public Node {
  public:
-  NormReluNode() : Node("ReluBackward0", 1) {}
+  explicit NormReluNode(bool has_result) : Node("ReluBackward0", 1), has_result_(has_result) {}
 
   Grads apply(Grads& grads) override {
     if (!grads[0].defined()) return Grads(1);
-    return {relu_backward(grads[0], saved(0))};
+    if (has_result_) return {relu_backward(grads[0], saved(0))};
+    return {relu_backward(grads[0], static_cast<BatchNormNode&>(*next[0].node).relu_result())};
   }
   autograd::Chain merges_with() override {
     Node* const first = next[0].node.get();
@@ -231,7 +267,7 @@ class NormReluNode : public Node {
     return {};
   }
   Grads apply_merged(Grads& grads) override {
-    const Tensor result = saved(0);  // read or not, it must not have changed
+    const Tensor result = has_result_ ? saved(0) : Tensor();  // read or not, it must not have changed
     Node& first = *next[0].node;
     Behind behind;
     if (auto* norm = dynamic_cast<BatchNormNode*>(&first)) {
@@ -245,6 +281,37 @@ class NormReluNode : public Node {
     for (Tensor& grad : to_norm) all.push_back(std::move(grad));
     return all;
   }
+
+ private:
+  bool has_result_;  // else a batch norm comes before it, which makes it once more
+};
+
+// The max pooling behind such a ReLU, whose result was never written either.
+class NormPoolNode : public Node {
+ public:
+  explicit NormPoolNode(const kernels::Pool2dParams& params)
+      : Node("MaxPool2DWithIndicesBackward0", 1), params_(params) {}
+
+  Grads apply(Grads& grads) override {
+    if (!grads[0].defined()) return Grads(1);
+    return {pool_detail::max_pool_backward(grads[0], saved(0), params_)};
+  }
+  autograd::Chain merges_with() override {
+    Node* const relu = next[0].node.get();
+    return {relu, relu->next[0].node.get()};
+  }
+  Grads apply_merged(Grads& grads) override {
+    Behind behind;
+    behind.relu = true;
+    behind.pool = &params_;
+    behind.chosen = saved(0);
+    behind.picked = saved(1);
+    auto& norm = static_cast<BatchNormNode&>(*next[0].node->next[0].node);
+    return norm.run(std::move(grads[0]), behind);
+  }
+
+ private:
+  kernels::Pool2dParams params_;
 };
 
 }  // namespace
@@ -253,6 +320,11 @@ std::shared_ptr<Node> make_norm_node(bool training, double eps) {
   return autograd::make_node<BatchNormNode>(training, eps);
 }
 std::shared_ptr<Node> make_norm_sum_node() { return autograd::make_node<NormSumNode>(); }
-std::shared_ptr<Node> make_norm_relu_node() { return autograd::make_node<NormReluNode>(); }
+std::shared_ptr<Node> make_norm_relu_node(bool has_result) {
+  return autograd::make_node<NormReluNode>(has_result);
+}
+std::shared_ptr<Node> make_norm_pool_node(const kernels::Pool2dParams& params) {
+  return autograd::make_node<NormPoolNode>(params);
+}
 
 }  // namespace rushlight::ops::batch_norm_detail

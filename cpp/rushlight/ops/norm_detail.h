@@ -5,6 +5,7 @@
 
 #include "rushlight/autograd/node.h"
 #include "rushlight/kernels/batch_norm/batch_norm.h"
+#include "rushlight/kernels/pool2d/pool2d.h"
 
 namespace rushlight::ops::batch_norm_detail {
 
@@ -34,11 +35,16 @@ Tensor channel_tensor(const std::vector<double>& values, DType dtype);
 // The values of a tensor of one value a channel, `missing` if it is undefined.
 std::vector<double> channel_values(const Tensor& tensor, int64_t channels, double missing);
 
-// Nodes, not yet connected. They save (input, weight, rows, running mean, running variance), nothing, and the
-// result. A ReLU right behind a batch norm, or behind its sum with a residual, runs backward together with
-// it.
+// The normalised input, plus `residual` (undefined: none), through a ReLU if asked for.
+Tensor normalised(const Layout& layout, const Tensor& rows, const Tensor& residual, bool relu);
+
+// Nodes, not yet connected. They save (input, weight, rows, running mean, running variance), nothing, the
+// result if it `has_result`, and which elements were chosen. A ReLU right behind a batch norm, or behind its
+// sum with a residual, runs backward together with it, and so does a max pooling behind the ReLU of a batch
+// norm in training.
 std::shared_ptr<autograd::Node> make_norm_node(bool training, double eps);
 std::shared_ptr<autograd::Node> make_norm_sum_node();
-std::shared_ptr<autograd::Node> make_norm_relu_node();
+std::shared_ptr<autograd::Node> make_norm_relu_node(bool has_result);
+std::shared_ptr<autograd::Node> make_norm_pool_node(const kernels::Pool2dParams& params);
 
 }  // namespace rushlight::ops::batch_norm_detail

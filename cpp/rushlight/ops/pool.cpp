@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "rushlight/autograd/record.h"
-#include "rushlight/kernels/pool2d/pool2d.h"
 #include "rushlight/ops/copy.h"
 #include "rushlight/ops/physical.h"
+#include "rushlight/ops/pool_detail.h"
 #include "rushlight/ops/reduce.h"
 #include "rushlight/ops/view.h"
 
@@ -16,6 +16,7 @@ using autograd::Grads;
 using autograd::Node;
 using kernels::Pool2dParams;
 using kernels::PoolAxis;
+using pool_detail::max_pool_backward;
 
 // One axis of a plain pooling; the window of output i starts at i * stride - padding.
 struct AxisOptions {
@@ -144,9 +145,7 @@ Tensor sum_over_windows(const Tensor& grad, Pool2dParams params, bool widens, co
   return to(out, dtype);
 }
 
-// Each of these is linear; one's gradient is the other. `where`: see kernels::max_pool2d.
-Tensor max_pool_backward(const Tensor& grad, const Tensor& where, const Pool2dParams& params);
-
+// Linear, as max_pool_backward: one's gradient is the other.
 Tensor max_pool_pick(const Tensor& input, const Tensor& where, const Pool2dParams& params) {
   Tensor out = empty_physical(output_sizes(params), input.dtype(), params.channels_last);
   const Tensor from = in_layout(input, params.channels_last);
@@ -155,21 +154,6 @@ Tensor max_pool_pick(const Tensor& input, const Tensor& where, const Pool2dParam
     autograd::record(out, "MaxPool2DPickBackward0", {input}, {where},
                      [params](Node& node, const Tensor& grad) -> Grads {
                        return {max_pool_backward(grad, node.saved(0), params)};
-                     });
-  return out;
-}
-
-Tensor max_pool_backward(const Tensor& grad, const Tensor& where, const Pool2dParams& params) {
-  const Access chosen = where.access();
-  const bool widens = grad.dtype() != DType::BFloat16 || !params.channels_last;
-  const Tensor out =
-      sum_over_windows(grad, params, widens, [&](const Pool2dParams& p, const void* from, void* to) {
-        kernels::max_pool2d_backward(p, from, chosen.data, to);
-      });
-  if (autograd::recording(grad))
-    autograd::record(out, "MaxPool2DWithIndicesBackwardBackward0", {grad}, {where},
-                     [params](Node& node, const Tensor& grad_out) -> Grads {
-                       return {max_pool_pick(grad_out, node.saved(0), params)};
                      });
   return out;
 }
@@ -225,14 +209,34 @@ Tensor unbatched(const Tensor& out, const Tensor& input) {
 
 }  // namespace
 
+Tensor pool_detail::max_pool_backward(const Tensor& grad, const Tensor& where, const Pool2dParams& params) {
+  const Access chosen = where.access();
+  const bool widens = grad.dtype() != DType::BFloat16 || !params.channels_last;
+  const Tensor out =
+      sum_over_windows(grad, params, widens, [&](const Pool2dParams& p, const void* from, void* to) {
+        kernels::max_pool2d_backward(p, from, chosen.data, to);
+      });
+  if (autograd::recording(grad))
+    autograd::record(out, "MaxPool2DWithIndicesBackwardBackward0", {grad}, {where},
+                     [params](Node& node, const Tensor& grad_out) -> Grads {
+                       return {max_pool_pick(grad_out, node.saved(0), params)};
+                     });
+  return out;
+}
+
+Pool2dParams pool_detail::max_pool_params(const Tensor& images, const Tensor& input,
+                                          const Pool2dOptions& options) {
+  check_options("max_pool2d", input, options);
+  check_image("max_pool2d", images, input);
+  return fitted(params_for("max_pool2d", images, options), images);
+}
+
 Pooled max_pool2d(const Tensor& input, const Pool2dOptions& options, bool with_indices) {
   RUSHLIGHT_CHECK(input.dim() == 3 || input.dim() == 4,
                   "max_pool2d: non-empty 3D or 4D (batch mode) tensor expected for input, got ",
                   to_string(input.sizes()));
-  check_options("max_pool2d", input, options);
   const Tensor images = batched(input);
-  check_image("max_pool2d", images, input);
-  const Pooled out = max_pool(images, fitted(params_for("max_pool2d", images, options), images),
+  const Pooled out = max_pool(images, pool_detail::max_pool_params(images, input, options),
                               "MaxPool2DWithIndicesBackward0", with_indices);
   return {unbatched(out.values, input), with_indices ? unbatched(out.indices, input) : Tensor()};
 }

@@ -617,6 +617,21 @@ def batch_norm_relu(
     eps: float = 1e-5,
     residual: Tensor | None = None,
 ) -> Tensor: ...
+def batch_norm_relu_max_pool2d(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    kernel_size: _Pair,
+    stride: _Pair | None = None,
+    padding: _Pair = 0,
+    dilation: _Pair = 1,
+    ceil_mode: bool = False,
+) -> Tensor: ...
 def layer_norm(
     input: Tensor,
     normalized_shape: _Dims,

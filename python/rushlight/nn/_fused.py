@@ -10,6 +10,7 @@ from .activation import ReLU
 from .conv import Conv2d
 from .module import Module
 from .norm import BatchNorm2d
+from .pooling import MaxPool2d
 
 
 def is_plain(module: Any, kind: type[Module]) -> bool:
@@ -72,6 +73,24 @@ def norm_act(norm: Any, act: Any, x: Tensor, residual: Tensor | None = None) -> 
     if residual is not None:
         out += residual
     return out if act is None else act(out)  # type: ignore[no-any-return]
+
+
+def norm_act_pool(norm: Any, act: Any, pool: Any, x: Tensor) -> Any:
+    """`pool(act(norm(x)))`; in one pass for a plain `BatchNorm2d` in training, `ReLU` and `MaxPool2d`.
+
+    The graph, and what hooks on the modules see, are those of the single calls.
+    """
+    plain = is_plain(norm, BatchNorm2d) and is_plain(act, ReLU) and is_plain(pool, MaxPool2d)
+    if plain and norm.training and not pool.return_indices:
+        return norm._forward_relu_pool(x, pool)
+    return pool(norm_act(norm, act, x))
+
+
+def conv_norm_act_pool(conv: Any, norm: Any, act: Any, pool: Any, x: Tensor) -> Any:
+    """`pool(act(norm(conv(x))))`, in as few passes as `conv_norm_act` and `norm_act_pool` can."""
+    if norm.training:
+        return norm_act_pool(norm, act, pool, conv(x))
+    return pool(conv_norm_act(conv, norm, act, x))
 
 
 def sequence(modules: Iterable[Any], x: Any) -> Any:

@@ -86,6 +86,17 @@ class _BatchNorm(Module):
         """`relu(forward(input) + residual)` in one pass."""
         return ops.batch_norm_relu(**self._prepared(input), residual=residual)
 
+    def _forward_relu_pool(self, input: Tensor, pool: Any) -> Tensor:
+        """`pool(relu(forward(input)))` for a `MaxPool2d`."""
+        return ops.batch_norm_relu_max_pool2d(
+            **self._prepared(input),
+            kernel_size=pool.kernel_size,
+            stride=pool.stride,
+            padding=pool.padding,
+            dilation=pool.dilation,
+            ceil_mode=pool.ceil_mode,
+        )
+
     def _prepared(self, input: Tensor) -> dict[str, Any]:
         """The arguments of `F.batch_norm` for this batch, which is counted."""
         self._check_input_dim(input)

@@ -136,6 +136,46 @@ CASES += [
 ]
 
 
+def norm_relu_pool(t: Any, x: Any, weight: Any, bias: Any) -> Any:
+    """max_pool2d(relu(batch_norm(x))) behind a convolution with the unit matrix: channels-last inside."""
+    channels = x.shape[1]
+    x = t.nn.functional.conv2d(x, t.eye(channels, dtype=x.dtype).reshape(channels, channels, 1, 1))
+    if hasattr(t, "_core"):
+        return t.ops.batch_norm_relu_max_pool2d(
+            x, None, None, weight, bias, True, 0.1, 1e-5, kernel_size=3, stride=2, padding=1
+        )
+    out = t.nn.functional.batch_norm(x, None, None, weight, bias, training=True)
+    return t.nn.functional.max_pool2d(t.relu(out), 3, 2, 1)
+
+
+def relu_pool_reference(x: Any, weight: Any, bias: Any) -> Any:
+    out = np.maximum(batch_norm(x, None, None, weight, bias, training=True), 0.0)
+    height, width = ((size + 1) // 2 for size in out.shape[2:])
+    padded = np.pad(out, ((0, 0), (0, 0), (1, 2), (1, 2)))
+    shifts = [
+        padded[:, :, i:, j:][:, :, : 2 * height : 2, : 2 * width : 2] for i in range(3) for j in range(3)
+    ]
+    return np.max(shifts, axis=0)
+
+
+CASES += [
+    Case(
+        "ops.batch_norm_relu_max_pool2d",
+        (real(*shape), real(shape[1]), real(shape[1])),
+        call=norm_relu_pool,
+        reference=relu_pool_reference,
+        label=label,
+        rtol=8,
+        **options,
+    )
+    for shape, label, options in (
+        ((2, 2, 4, 5), "even", {"large": LARGE_NORM}),
+        ((2, 17, 3, 3), "odd", {"gradgrad": BIG}),
+        ((1, 3, 2, 1), "narrow", {}),
+    )
+]
+
+
 def layer_norm(x: Any, weight: Any = 1.0, bias: Any = 0.0, axes: tuple[int, ...] = (-1,)) -> Any:
     mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
     return (x - mean) / np.sqrt(var + 1e-5) * weight + bias

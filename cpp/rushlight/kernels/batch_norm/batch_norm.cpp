@@ -5,13 +5,16 @@
 
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
+#include "rushlight/base/scratch.h"
 #include "rushlight/kernels/batch_norm/batch_norm_table.h"
+#include "rushlight/kernels/pool2d/pool2d.h"
 
 namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kGrain = 32768;          // elements of a piece of work
 constexpr int64_t kStreamBytes = 8 << 20;  // a result as large leaves the caches before it is read again
+constexpr int64_t kPooledGrad = 4096;      // elements of a gradient that are made at once
 constexpr int64_t kChannelBlock = 2048;    // more channels than this need memory of the heap
 
 template <class T>
@@ -215,7 +218,7 @@ void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* g
   });
 }
 
-void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, const void* grad,
+void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, const BatchNormGrad& grad,
                                const void* center, const void* grad_scale, const void* src_scale,
                                const void* shift, const BatchNormGate& gate, void* grad_src) {
   dispatch(shape.dtype, [&](auto tag) {
@@ -227,12 +230,20 @@ void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, con
         static_cast<const W*>(shift),      static_cast<const W*>(src_scale),
         static_cast<const W*>(gate.scale), static_cast<const W*>(gate.shift)};
     const T* x = static_cast<const T*>(src);
-    const T* g = static_cast<const T*>(grad);
+    const T* g = static_cast<const T*>(grad.values);
     T* to = static_cast<T*>(grad_src);
     for_each_piece(
         shape,
         [&](int64_t at, int64_t rows) {
-          loops.backward_rows(k, x + at, g + at, to + at, rows, shape.channels);
+          if (grad.pooled == nullptr)
+            return loops.backward_rows(k, x + at, g + at, to + at, rows, shape.channels);
+          const int64_t few = std::max<int64_t>(1, kPooledGrad / shape.channels);
+          Scratch<T> here(few * shape.channels);
+          for (int64_t end = at + rows * shape.channels; at < end; at += few * shape.channels) {
+            const int64_t n = std::min(few, (end - at) / shape.channels);
+            grad.pooled->pixels(at / shape.channels, n, here.data());
+            loops.backward_rows(k, x + at, here.data(), to + at, n, shape.channels);
+          }
         },
         [&](int64_t at, int64_t c) { loops.backward_plane(k, c, x + at, g + at, to + at, shape.spatial); });
   });

@@ -9,6 +9,8 @@
 
 namespace rushlight::kernels {
 
+class MaxPool2dBackward;
+
 // (batch, spatial, channels) in memory if channels_last, else (batch, channels, spatial).
 struct BatchNormShape {
   DType dtype;
@@ -22,6 +24,16 @@ struct BatchNormShape {
 // `relu`.
 void batch_norm_apply(const BatchNormShape& shape, const void* src, const void* center, const void* scale,
                       const void* shift, const void* residual, bool relu, void* dst);
+
+// The gradient that arrives: laid out like src, or made piece by piece from that of a pooling
+// (channels-last).
+struct BatchNormGrad {
+  BatchNormGrad(const void* all) : values(all) {}                  // NOLINT(google-explicit-constructor)
+  BatchNormGrad(const MaxPool2dBackward& pool) : pooled(&pool) {}  // NOLINT(google-explicit-constructor)
+
+  const void* values = nullptr;
+  const MaxPool2dBackward* pooled = nullptr;
+};
 
 // A ReLU between normalisation and gradient: no gradient passes where (src - center) * scale + shift, as
 // batch_norm_apply computes it, is 0 or less.
@@ -47,7 +59,7 @@ void batch_norm_sums(const BatchNormShape& shape, const void* src, const void* g
 void batch_norm_moments(const BatchNormShape& shape, const void* src, double* mean, double* var);
 
 // grad_src = grad * grad_scale + (src - center) * src_scale + shift; grad_src may be grad.
-void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, const void* grad,
+void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, const BatchNormGrad& grad,
                                const void* center, const void* grad_scale, const void* src_scale,
                                const void* shift, const BatchNormGate& gate, void* grad_src);
 

@@ -162,6 +162,18 @@ void for_each_choice(const Pool2dParams& params, const uint8_t* choice, Visit&& 
   });
 }
 
+// What stands for the elements, T or bfloat16's bits, of channels-last data in the tables.
+template <class F>
+void dispatch_channels_last(DType dtype, F&& f) {
+  dispatch_floating(dtype, "pooling", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_same_v<T, Float16>)
+      RUSHLIGHT_INTERNAL_ASSERT(false, "channels-last pooling of float16");
+    else
+      f(TypeTag<Stored<T>>{});
+  });
+}
+
 // The windows along one axis over each input position.
 std::vector<std::vector<PoolCover>> covers_along(const PoolAxis& axis) {
   std::vector<std::vector<PoolCover>> covers(static_cast<size_t>(axis.size));
@@ -172,34 +184,6 @@ std::vector<std::vector<PoolCover>> covers_along(const PoolAxis& axis) {
       covers[static_cast<size_t>(begin + number * axis.step)].push_back({i, number, length});
   }
   return covers;
-}
-
-// Each input pixel asks the windows it lies in: no two threads write the same memory, none is cleared first.
-template <class T>
-void max_back_channels_last(const Pool2dParams& params, const T* grad, const uint8_t* choice, T* dst) {
-  using S = Stored<T>;
-  const auto over_rows = covers_along(params.h);
-  std::vector<PoolCover> over_columns;
-  std::vector<int64_t> column_begins{0};
-  for (const std::vector<PoolCover>& covers : covers_along(params.w)) {
-    over_columns.insert(over_columns.end(), covers.begin(), covers.end());
-    column_begins.push_back(static_cast<int64_t>(over_columns.size()));
-  }
-  const int64_t width = params.w.size, channels = params.channels;
-  const auto max_back_row = table<S>().max_back_row;
-  const Sizes sizes(params);
-  HeavyWork scope(sizes.work);
-  parallel_for(params.batch * params.h.size, std::max<int64_t>(1, kGrain / (width * channels)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t row = begin; row < end; ++row) {
-                   const std::vector<PoolCover>& over = over_rows[static_cast<size_t>(row % params.h.size)];
-                   const int64_t image = row / params.h.size * sizes.out * channels;
-                   max_back_row({over.data(), static_cast<int64_t>(over.size()), over_columns.data(),
-                                 column_begins.data(), width, params.w.outputs(), channels},
-                                reinterpret_cast<const S*>(grad + image), choice + image,
-                                reinterpret_cast<S*>(dst + row * width * channels));
-                 }
-               });
 }
 
 // 16-bit gradients of overlapping windows are rounded after each addition, like everything stored in them.
@@ -245,18 +229,90 @@ void max_pool2d(const Pool2dParams& params, const void* src, void* dst, void* wh
   });
 }
 
+void max_pool2d_affine_relu(const Pool2dParams& params, const PoolAffine& map, const void* src, void* dst,
+                            void* picked, uint8_t* where) {
+  dispatch_channels_last(params.dtype, [&](auto tag) {
+    using S = typename decltype(tag)::type;
+    using W = Wide<S>;
+    const auto max_affine_row = table<S>().max_affine_row;
+    const PoolMap<W> k{static_cast<const W*>(map.center), static_cast<const W*>(map.scale),
+                       static_cast<const W*>(map.shift)};
+    const int64_t height = params.h.outputs(), width = params.w.outputs(), channels = params.channels;
+    const Sizes sizes(params);
+    std::vector<PoolWindow> windows;
+    for (int64_t oh = 0; oh < height; ++oh)
+      for (int64_t ow = 0; ow < width; ++ow) windows.push_back(window_at(params, oh, ow));
+    HeavyWork scope(sizes.work);
+    const FlushDenormals flush;
+    parallel_for(params.batch * height, std::max<int64_t>(1, kGrain / (width * channels)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t row = begin; row < end; ++row) {
+                     const int64_t out = row * width * channels;
+                     max_affine_row(k, windows.data() + row % height * width, width,
+                                    static_cast<const S*>(src) + row / height * sizes.in * channels, channels,
+                                    static_cast<S*>(dst) + out, static_cast<S*>(picked) + out, where + out);
+                   }
+                 });
+  });
+}
+
+// Each input pixel asks the windows it lies in: no two threads write the same memory, none is cleared first.
+struct MaxPool2dBackward::Covers {
+  std::vector<std::vector<PoolCover>> over_rows;
+  std::vector<PoolCover> over_columns;
+  std::vector<int64_t> column_begins{0};
+};
+
+MaxPool2dBackward::MaxPool2dBackward(const Pool2dParams& params, const void* grad_dst, const uint8_t* where)
+    : params_(params), grad_(grad_dst), where_(where) {
+  auto all = std::make_unique<Covers>();
+  all->over_rows = covers_along(params.h);
+  for (const std::vector<PoolCover>& covers : covers_along(params.w)) {
+    all->over_columns.insert(all->over_columns.end(), covers.begin(), covers.end());
+    all->column_begins.push_back(static_cast<int64_t>(all->over_columns.size()));
+  }
+  covers_ = std::move(all);
+}
+MaxPool2dBackward::~MaxPool2dBackward() = default;
+
+void MaxPool2dBackward::pixels(int64_t first, int64_t count, void* grad_src) const {
+  dispatch_channels_last(params_.dtype, [&](auto tag) {
+    using S = typename decltype(tag)::type;
+    const auto max_back_row = table<S>().max_back_row;
+    const int64_t width = params_.w.size, height = params_.h.size, channels = params_.channels;
+    const int64_t out_image = params_.h.outputs() * params_.w.outputs() * channels;
+    S* dst = static_cast<S*>(grad_src);
+    for (int64_t end = first + count; first < end;) {
+      const int64_t row = first / width, begin = first % width, last = std::min(width, begin + end - first);
+      const std::vector<PoolCover>& over = covers_->over_rows[static_cast<size_t>(row % height)];
+      const int64_t image = row / height * out_image;
+      max_back_row({over.data(), static_cast<int64_t>(over.size()), covers_->over_columns.data(),
+                    covers_->column_begins.data(), begin, last, params_.w.outputs(), channels},
+                   static_cast<const S*>(grad_) + image, where_ + image, dst);
+      first += last - begin;
+      dst += (last - begin) * channels;
+    }
+  });
+}
+
 void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const void* where,
                          void* grad_src) {
   dispatch_floating(params.dtype, "pooling", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T* grad = static_cast<const T*>(grad_dst);
     T* to = static_cast<T*>(grad_src);
-    if constexpr (!std::is_same_v<T, Float16>) {
-      if (params.channels_last)
-        return max_back_channels_last(params, grad, static_cast<const uint8_t*>(where), to);
+    const Sizes sizes(params);
+    if (params.channels_last) {
+      const MaxPool2dBackward back(params, grad_dst, static_cast<const uint8_t*>(where));
+      const int64_t width = params.w.size;
+      HeavyWork scope(sizes.work);
+      return parallel_for(
+          params.batch * params.h.size, std::max<int64_t>(1, kGrain / (width * params.channels)),
+          [&](int64_t begin, int64_t end) {
+            back.pixels(begin * width, (end - begin) * width, to + begin * width * params.channels);
+          });
     }
     const auto* index = static_cast<const int64_t*>(where);
-    const Sizes sizes(params);
     for_each_plane(params, [&](int64_t in, int64_t out) {
       std::fill_n(to + in, sizes.in, T(0));
       for (int64_t o = out; o < out + sizes.out; ++o) add_to(to[in + index[o]], grad[o]);

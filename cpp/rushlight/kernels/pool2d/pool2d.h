@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "rushlight/base/dtype.h"
@@ -40,6 +41,35 @@ void max_pool2d_backward(const Pool2dParams& params, const void* grad_dst, const
 void max_pool2d_gather(const Pool2dParams& params, const void* src, const void* where, void* dst);
 // The positions h * width + w, channels-last.
 void max_pool2d_positions(const Pool2dParams& params, const uint8_t* where, int64_t* position);
+
+// An affine map per channel, (x - center) * scale + shift, in what sums of the elements' type have.
+struct PoolAffine {
+  const void* center;
+  const void* scale;
+  const void* shift;
+};
+// max_pool2d of max(0, the map of src), which is never written; `picked`: the elements of src that were
+// chosen, by what they map to before it is rounded. Channels-last.
+void max_pool2d_affine_relu(const Pool2dParams& params, const PoolAffine& map, const void* src, void* dst,
+                            void* picked, uint8_t* where);
+
+// max_pool2d_backward a few pixels at a time, on the calling thread, for kernels that use them at once.
+// Channels-last.
+class MaxPool2dBackward {
+ public:
+  // The arguments must outlive it.
+  MaxPool2dBackward(const Pool2dParams& params, const void* grad_dst, const uint8_t* where);
+  ~MaxPool2dBackward();
+  // grad_src of `count` pixels from pixel `first` of the batch on.
+  void pixels(int64_t first, int64_t count, void* grad_src) const;
+
+ private:
+  struct Covers;
+  const Pool2dParams& params_;
+  const void* grad_;
+  const uint8_t* where_;
+  std::unique_ptr<const Covers> covers_;
+};
 
 void avg_pool2d(const Pool2dParams& params, const void* src, void* dst);
 void avg_pool2d_backward(const Pool2dParams& params, const void* grad_dst, void* grad_src);

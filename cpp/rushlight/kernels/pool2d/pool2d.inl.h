@@ -11,6 +11,16 @@ namespace {
 
 constexpr int64_t kPanel = 64;  // channels
 
+// The numbers of what was chosen, as bytes.
+template <class W, int kVectors>
+inline void store_choice(const Vec<W> (&at)[kVectors], int64_t left, uint8_t* choice) {
+  constexpr int64_t kLanes = Vec<W>::kLanes;
+  W numbers[kVectors * kLanes];
+  for (int u = 0; u < kVectors; ++u) at[u].store(numbers + u * kLanes);
+  const int64_t n = left < kVectors * kLanes ? left : kVectors * kLanes;
+  for (int64_t c = 0; c < n; ++c) choice[c] = static_cast<uint8_t>(static_cast<int32_t>(numbers[c]));
+}
+
 // The choice is carried as a number of the elements' type: a comparison's mask then serves both.
 template <class T, int kVectors>
 inline void max_vectors(const PoolWindow& window, const T* src, int64_t channels, int64_t left, T* dst,
@@ -34,13 +44,8 @@ inline void max_vectors(const PoolWindow& window, const T* src, int64_t channels
         at[u] = select(better, here, at[u]);
       }
     }
-  W numbers[kVectors * V::kLanes];
-  for (int u = 0; u < kVectors; ++u) {
-    store_narrow(dst + u * V::kLanes, best[u], left - u * V::kLanes);
-    at[u].store(numbers + u * V::kLanes);
-  }
-  const int64_t n = left < kVectors * V::kLanes ? left : kVectors * V::kLanes;
-  for (int64_t c = 0; c < n; ++c) choice[c] = static_cast<uint8_t>(static_cast<int32_t>(numbers[c]));
+  for (int u = 0; u < kVectors; ++u) store_narrow(dst + u * V::kLanes, best[u], left - u * V::kLanes);
+  store_choice<W, kVectors>(at, left, choice);
 }
 
 template <class T>
@@ -53,6 +58,65 @@ void max_pixel(const PoolWindow& window, const T* image, int64_t channels, T* ds
     max_vectors<T, kVectors>(window, image + c, channels, kWide, dst + c, choice + c);
   for (; c < channels; c += kLanes)
     max_vectors<T, 1>(window, image + c, channels, channels - c, dst + c, choice + c);
+}
+
+// kVectors vectors of channels from c on, along a row of windows.
+template <class T, int kVectors>
+inline void max_affine_columns(const PoolMap<Wide<T>>& map, const PoolWindow* windows, int64_t count,
+                               const T* image, int64_t channels, int64_t c, int64_t left, T* dst, T* picked,
+                               uint8_t* choice) {
+  using W = Wide<T>;
+  using V = Vec<W>;
+  V center[kVectors], scale[kVectors], shift[kVectors];
+  for (int u = 0; u < kVectors; ++u) {
+    const int64_t at = c + u * V::kLanes, rest = left - u * V::kLanes;
+    center[u] = load_n(map.center + at, rest);
+    scale[u] = load_n(map.scale + at, rest);
+    shift[u] = load_n(map.shift + at, rest);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const PoolWindow window = windows[i];
+    const T* const first = image + window.first * channels + c;
+    V best[kVectors], value[kVectors], at[kVectors];
+    for (int u = 0; u < kVectors; ++u) {
+      value[u] = load_wide(first + u * V::kLanes, left - u * V::kLanes);
+      best[u] = max(V(W(0)), fma(value[u] - center[u], scale[u], shift[u]));
+      at[u] = V(W(0));
+    }
+    W number = 0;
+    for (int64_t r = 0; r < window.rows; ++r)
+      for (int64_t q = 0; q < window.columns; ++q, number += 1) {
+        const T* from = first + (r * window.row_step + q * window.column_step) * channels;
+        const V here(number);
+        for (int u = 0; u < kVectors; ++u) {
+          const V x = load_wide(from + u * V::kLanes, left - u * V::kLanes);
+          const V y = max(V(W(0)), fma(x - center[u], scale[u], shift[u]));
+          const Mask<W> better = (y > best[u]) | (y != y);
+          best[u] = select(better, y, best[u]);
+          value[u] = select(better, x, value[u]);
+          at[u] = select(better, here, at[u]);
+        }
+      }
+    const int64_t to = i * channels + c;
+    for (int u = 0; u < kVectors; ++u) {
+      store_narrow(dst + to + u * V::kLanes, best[u], left - u * V::kLanes);
+      store_narrow(picked + to + u * V::kLanes, value[u], left - u * V::kLanes);
+    }
+    store_choice<W, kVectors>(at, left, choice + to);
+  }
+}
+
+template <class T>
+void max_affine_row(const PoolMap<Wide<T>>& map, const PoolWindow* windows, int64_t count, const T* image,
+                    int64_t channels, T* dst, T* picked, uint8_t* choice) {
+  constexpr int kVectors = sizeof(Vec<Wide<T>>) >= 64 ? 4 : 1;  // as many as there are registers for
+  constexpr int64_t kLanes = Vec<Wide<T>>::kLanes;
+  constexpr int64_t kWide = kVectors * kLanes;
+  int64_t c = 0;
+  for (; c + kWide <= channels; c += kWide)
+    max_affine_columns<T, kVectors>(map, windows, count, image, channels, c, kWide, dst, picked, choice);
+  for (; c < channels; c += kLanes)
+    max_affine_columns<T, 1>(map, windows, count, image, channels, c, channels - c, dst, picked, choice);
 }
 
 inline Mask<float> chosen(const uint8_t* choice, uint8_t number, int64_t left, float) {
@@ -91,7 +155,7 @@ void max_back_row(const PoolRow& row, const T* grad, const uint8_t* choice, T* d
   constexpr int kVectors = 4;
   constexpr int64_t kLanes = Vec<Wide<T>>::kLanes;
   constexpr int64_t kWide = kVectors * kLanes;
-  for (int64_t w = 0; w < row.width; ++w, dst += row.channels) {
+  for (int64_t w = row.begin; w < row.end; ++w, dst += row.channels) {
     int64_t c = 0;
     for (; c + kWide <= row.channels; c += kWide)
       max_back_vectors<T, kVectors>(row, w, c, kWide, grad, choice, dst);
@@ -148,7 +212,7 @@ void avg_pixel(const PoolWindow& window, const T* image, int64_t channels, doubl
 
 template <class T>
 constexpr Pool2dTable<T> make_pool2d_table() {
-  return {max_pixel<T>, max_back_row<T>, avg_pixel<T>};
+  return {max_pixel<T>, max_affine_row<T>, max_back_row<T>, avg_pixel<T>};
 }
 
 }  // namespace

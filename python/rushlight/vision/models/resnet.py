@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import nn
 from ..._core import Tensor
-from ...nn._fused import conv_norm_act
+from ...nn._fused import conv_norm_act, conv_norm_act_pool
 from ._api import WeightsEnum, register_model
 from .resnet_weights import (
     ResNet18_Weights,
@@ -211,7 +211,7 @@ class ResNet(nn.Module):
         return nn.Sequential(*stage)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(conv_norm_act(self.conv1, self.bn1, self.relu, x))
+        x = conv_norm_act_pool(self.conv1, self.bn1, self.relu, self.maxpool, x)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))  # type: ignore[no-any-return]
 
