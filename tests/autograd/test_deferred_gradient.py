@@ -168,6 +168,28 @@ def test_conv1d() -> None:
     np.testing.assert_allclose(to_numpy(weight), values - 0.5 * to_numpy(wanted), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 16, 17])
+def test_linear(rows: int) -> None:
+    """Its gradient reaches the weight through a transposed view."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((301, 257)).astype(np.float32)
+    source = rushlight.from_numpy(rng.standard_normal((rows, 257)).astype(np.float32))
+    slope = rushlight.from_numpy(rng.standard_normal((rows, 301)).astype(np.float32))
+    weights = [rushlight.from_numpy(values.copy()).requires_grad_() for _ in range(2)]
+    for weight in weights:
+        optimizer = rushlight.optim.SGD([weight], lr=0.5, momentum=0.9)
+        for _ in range(2):
+            optimizer.zero_grad()
+            F.linear(source, weight).backward(slope)
+            assert weight.grad.is_contiguous()
+            if weight is weights[1]:
+                np.testing.assert_allclose(
+                    to_numpy(weight.grad), to_numpy(slope).T @ to_numpy(source), rtol=1e-4, atol=1e-4
+                )
+            optimizer.step()
+    assert rushlight.equal(*weights)
+
+
 def test_several_threads_may_look() -> None:
     image, weight, grad = make(SHAPES[1])
     wanted = expected(SHAPES[1], image, weight, grad)

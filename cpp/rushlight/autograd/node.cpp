@@ -79,6 +79,10 @@ Grads AccumulateGrad::apply(Grads& grads) {
   const std::lock_guard<std::mutex> lock(accumulate_mutex_);
   const bool building = grad_enabled();
   if (!meta.grad.defined()) {
+    // A view of the whole of what nobody else has: of a transposed weight's gradient.
+    if (!building && incoming.impl()->view_base != nullptr &&
+        incoming.nbytes() == incoming.storage().nbytes())
+      incoming = detach(incoming);
     // Take the buffer over if nobody else can see it and it looks like the variable.
     const bool takeable = !building && incoming.is_sole_owner() && incoming.is_contiguous();
     meta.grad = takeable ? std::move(incoming) : grad_clone(building ? incoming : detach(incoming));

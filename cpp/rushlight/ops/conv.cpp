@@ -190,14 +190,13 @@ Tensor deferred_grad_weight(const Tensor& input, const Tensor& grad, const Conv2
   const Access from = input.access(), arrived = grad.access();
   kernels::skinny_factors(p, view_of<float>(from, input), view_of<float>(arrived, grad), left.data<float>(),
                           right.data<float>());
-  return Tensor::deferred(weight_sizes(p), DType::Float32,
-                          std::make_shared<OuterGradient>(std::move(left), std::move(right)));
+  return OuterGradient::make(weight_sizes(p), std::move(left), std::move(right));
 }
 
 Tensor grad_weight(const Tensor& input, const Tensor& grad, DType dtype, const Conv2dParams& p) {
   const bool recording = autograd::recording(input, grad);
-  if (!recording && input.dtype() == DType::Float32 && dtype == DType::Float32 &&
-      kernels::skinny_factors_fit(p))
+  if (!recording && input.dtype() == DType::Float32 && dtype == DType::Float32 && p.groups == 1 &&
+      kernels::outer_sum_pays(p.out_channels, p.in_channels * p.taps(), p.images * p.out_h() * p.out_w()))
     return deferred_grad_weight(input, grad, p);
   Tensor out = grad_weight_values(input, grad, dtype, p);
   if (!recording) return out;
@@ -267,8 +266,6 @@ Conv2dParams checked_params(const Tensor& input, const Tensor& weight, const Ten
 }
 
 }  // namespace
-
-void OuterGradient::write(char* to) const { kernels::skinny_sum(factors(), reinterpret_cast<float*>(to)); }
 
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& o) {
   RUSHLIGHT_CHECK((input.dim() == 3 || input.dim() == 4) && weight.dim() == 4,

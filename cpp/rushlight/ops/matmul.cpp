@@ -8,6 +8,7 @@
 #include "rushlight/kernels/gemm/split.h"
 #include "rushlight/ops/arithmetic.h"
 #include "rushlight/ops/copy.h"
+#include "rushlight/ops/outer_gradient.h"
 #include "rushlight/ops/view.h"
 
 namespace rushlight::ops {
@@ -94,6 +95,16 @@ Tensor product(const Tensor& a, const Tensor& b, const Dims& sizes, const char* 
   return to(product(to(a, DType::Float32), to(b, DType::Float32), sizes, op), a.dtype());
 }
 
+// mm(t(left), right) as its factors, if they are worth keeping: see Note [Deferred values].
+Tensor deferred_product(const Tensor& left, const Tensor& right) {
+  if (left.dtype() != DType::Float32 || right.dtype() != DType::Float32 || autograd::recording(left, right) ||
+      !kernels::outer_sum_pays(left.size(1), right.size(1), left.size(0)))
+    return Tensor();
+  const autograd::GradModeGuard no_grad(false);
+  return OuterGradient::make({left.size(1), right.size(1)}, clone(contiguous(left)),
+                             clone(contiguous(right)));
+}
+
 // A bilinear product and its two derivatives, the same for mm, bmm, mv and their sums with a third tensor.
 struct Rule {
   Tensor (*grad_a)(const Tensor& grad, const Tensor& b);
@@ -103,7 +114,10 @@ const Rule kMm{[](const Tensor& grad, const Tensor& b) { return mm(grad, t(b)); 
                [](const Tensor& grad, const Tensor& a) { return mm(t(a), grad); }};
 // The same where b is a transposed view, as the weight of a linear layer is: its gradient is one, too, and so
 // that of what was transposed has the order of a fresh tensor.
-const Rule kMmTransposed{kMm.grad_a, [](const Tensor& grad, const Tensor& a) { return t(mm(t(grad), a)); }};
+const Rule kMmTransposed{kMm.grad_a, [](const Tensor& grad, const Tensor& a) {
+                           const Tensor transposed = deferred_product(grad, a);
+                           return t(transposed.defined() ? transposed : mm(t(grad), a));
+                         }};
 const Rule& mm_rule(const Tensor& b) {
   return !b.is_contiguous() && t(b).is_contiguous() ? kMmTransposed : kMm;
 }

@@ -166,8 +166,8 @@ void conv2d_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
     std::fill_n(grad_weight, p.out_channels * p.group_in() * p.taps(), T(0));
     return;
   }
-  const bool tiles = p.images > 1 && select_gemm<T>(active_isa()).split &&
-                     split_grad_weight_fits(p, kSplitPixels, kSplitReuse);
+  const bool tiles =
+      select_gemm<T>(active_isa()).split && split_grad_weight_fits(p, kSplitPixels, kSplitReuse);
   if (!tiles && skinny(p, kSkinnyGradWeight)) return skinny_grad_weight(p, src, grad_dst, grad_weight);
   trace::note_flop(2.0 * static_cast<double>(p.work()));
   const FlushDenormals flush;

@@ -7,13 +7,13 @@
 #include "rushlight/base/trace.h"
 #include "rushlight/kernels/conv2d/pixel_columns.h"
 #include "rushlight/kernels/gemm/gemm.h"
+#include "rushlight/kernels/gemm/outer_sum.h"
 
 namespace rushlight::kernels {
 namespace {
 
 constexpr int64_t kPieceWork = 1 << 17;
-constexpr int64_t kChain = 32;        // rows of weights at a time, read from end to end
-constexpr int64_t kChainPixels = 16;  // of a weight's gradient: longer sums are less exact than PyTorch's
+constexpr int64_t kChain = 32;  // rows of weights at a time, read from end to end
 
 template <class T>
 struct Skinny : PixelColumns<T> {
@@ -25,21 +25,6 @@ struct Skinny : PixelColumns<T> {
     trace::note_flop(2.0 * static_cast<double>(params.work()));
   }
 };
-
-// out[o * pitch + j] = sum over pixels of grad[pixel * outputs + o] * columns[pixel * apart + j], for `width`
-// columns, a few rows at a time, written from end to end.
-template <class T>
-void multiply_pixels(const GemmKernel<T>& kernel, int64_t pixels, const T* grad, int64_t outputs,
-                     const T* columns, int64_t width, int64_t apart, T* out, int64_t pitch) {
-  const int64_t rows = even_rows(outputs, kernel.mr);
-  for (int64_t o = 0; o < outputs; o += rows)
-    for (int64_t k = 0; k < pixels; k += kChainPixels) {
-      const T* a = grad + k * outputs + o;
-      kernel.block({std::min(rows, outputs - o), width, std::min(kChainPixels, pixels - k), rows, 1, &a, 0,
-                    outputs, columns + k * apart, kernel.nr, apart, 0, out + o * pitch, pitch, k > 0,
-                    nullptr});
-    }
-}
 
 }  // namespace
 
@@ -97,15 +82,9 @@ void skinny_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView
     const int64_t width = (end - first) * s.taps;
     Scratch<T> columns(s.pixels * width);
     s.gather(src, 0, s.pixels, first, end - first, columns.data(), width);
-    multiply_pixels(s.kernel, s.pixels, grad.data(), p.out_channels, columns.data(), width, width,
-                    grad_weight + first * s.taps, s.depth);
+    multiply_outer(s.pixels, grad.data(), p.out_channels, columns.data(), width, width,
+                   grad_weight + first * s.taps, s.depth);
   });
-}
-
-bool skinny_factors_fit(const Conv2dParams& p) {
-  const int64_t pixels = p.images * p.out_h() * p.out_w(), depth = p.in_channels * p.taps();
-  return p.groups == 1 && pixels > 0 && pixels <= kChainPixels && p.out_channels * depth >= kPieceWork / 4 &&
-         4 * pixels * (p.out_channels + depth) <= p.out_channels * depth;
 }
 
 void skinny_factors(const Conv2dParams& p, ImageView<const float> src, ImageView<const float> grad_dst,
@@ -113,16 +92,8 @@ void skinny_factors(const Conv2dParams& p, ImageView<const float> src, ImageView
   const Skinny<float> s(p);
   const PixelRows<float> grad(s, grad_dst);
   std::copy_n(grad.data(), s.pixels * p.out_channels, left);
-  s.gather(src, 0, s.pixels, 0, p.in_channels, right, s.depth);
-}
-
-void skinny_sum(const OuterSum& x, float* grad_weight) {
-  const GemmKernel<float>& kernel = select_gemm<float>(active_isa());
-  const FlushDenormals flush;
-  const int64_t grain = (x.columns / 8 + kernel.nr) / kernel.nr * kernel.nr;
-  parallel_for(x.columns, grain, [&](int64_t first, int64_t end) {
-    multiply_pixels(kernel, x.terms, x.left, x.rows, x.right + first, end - first, x.columns,
-                    grad_weight + first, x.columns);
+  s.for_channels([&](int64_t first, int64_t end) {
+    s.gather(src, 0, s.pixels, first, end - first, right + first * s.taps, s.depth);
   });
 }
 

@@ -4,7 +4,6 @@
 
 #include "rushlight/kernels/conv2d/conv2d.h"
 #include "rushlight/kernels/conv2d/live_taps.h"
-#include "rushlight/kernels/outer_sum.h"
 
 namespace rushlight::kernels {
 
@@ -30,10 +29,9 @@ template <class T>
 void skinny_grad_weight(const Conv2dParams& params, ImageView<const T> src, ImageView<const T> grad_dst,
                         T* grad_weight);
 
-// The weight gradient as factors (see kernels/outer_sum.h), whether they are worth it, what they sum up to.
-bool skinny_factors_fit(const Conv2dParams& params);
+// The weight gradient as factors (gemm/outer_sum.h): left (pixels, out_channels), right (pixels, in_channels
+// * taps).
 void skinny_factors(const Conv2dParams& params, ImageView<const float> src, ImageView<const float> grad_dst,
                     float* left, float* right);
-void skinny_sum(const OuterSum& factors, float* grad_weight);
 
 }  // namespace rushlight::kernels

@@ -1,7 +1,7 @@
 #include "rushlight/kernels/sgd/sgd.h"
 
 #include <algorithm>
-#include <vector>
+#include <type_traits>
 
 #include "rushlight/base/check.h"
 #include "rushlight/base/parallel.h"
@@ -38,39 +38,37 @@ constexpr auto kFactors = RUSHLIGHT_PER_ISA(sgd_factors);
 template <class T>
 using Step = void (*)(const SgdParams&, T*, const T*, T*, int64_t);
 
-// Elements [first, end) of an item whose gradient is given as factors: the rows that begin there, in fours.
-void step_factors(const SgdParams& params, const SgdItem& item, int64_t first, int64_t end) {
-  const OuterSum& grad = item.factors;
-  const auto row = [&](int64_t at) {
-    return std::min((at + 4 * grad.columns - 1) / (4 * grad.columns) * 4, grad.rows);
-  };
-  kFactors.at(active_isa())(params, static_cast<float*>(item.param), grad, static_cast<float*>(item.buffer),
-                            row(first), row(end));
+// Share `part` of `parts` of an item, in whole cache lines, or in fours of rows if its gradient is given as
+// factors.
+template <class T>
+void step_part(Step<T> step, const SgdParams& params, const SgdItem& item, int64_t part, int64_t parts) {
+  const int64_t unit = item.grad == nullptr ? 4 * item.factors.columns : 64;
+  const int64_t units = (item.n + unit - 1) / unit;
+  const int64_t first = units * part / parts * unit,
+                end = std::min(units * (part + 1) / parts * unit, item.n);
+  if (first >= end) return;
+  T* const param = static_cast<T*>(item.param);
+  T* const buffer = static_cast<T*>(item.buffer);
+  if (item.grad != nullptr)
+    return step(params, param + first, static_cast<const T*>(item.grad) + first,
+                buffer != nullptr ? buffer + first : nullptr, end - first);
+  if constexpr (std::is_same_v<T, float>)
+    kFactors.at(active_isa())(params, param, item.factors, buffer, first / item.factors.columns,
+                              end / item.factors.columns);
 }
 
-// The items as one long run of elements, cut without regard to where one ends: a network has many tiny ones.
+// Every thread takes its share of every item: some take longer than others of their size, and convolutions
+// read weights shared out the same way. No element depends on where they are cut.
 template <class T>
 void run(Step<T> step, const SgdParams& params, const SgdItem* items, int64_t count) {
-  std::vector<int64_t> ends(static_cast<size_t>(count));
   int64_t total = 0;
-  for (int64_t i = 0; i < count; ++i) ends[static_cast<size_t>(i)] = total += items[i].n;
+  for (int64_t i = 0; i < count; ++i) total += items[i].n;
   HeavyWork scope(total);
   const FlushDenormals flush;
-  parallel_for(total, kGrain, [&](int64_t begin, int64_t end) {
-    auto at = std::upper_bound(ends.begin(), ends.end(), begin) - ends.begin();
-    for (; begin < end; ++at) {
-      const SgdItem& item = items[at];
-      const int64_t offset = begin - (ends[static_cast<size_t>(at)] - item.n);
-      const int64_t n = std::min(end - begin, item.n - offset);
-      begin += n;
-      if (item.grad == nullptr) {
-        step_factors(params, item, offset, offset + n);
-        continue;
-      }
-      T* const buffer = item.buffer != nullptr ? static_cast<T*>(item.buffer) + offset : nullptr;
-      step(params, static_cast<T*>(item.param) + offset, static_cast<const T*>(item.grad) + offset, buffer,
-           n);
-    }
+  const int64_t parts = std::clamp<int64_t>(total / kGrain, 1, num_threads());
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part)
+      for (int64_t i = 0; i < count; ++i) step_part(step, params, items[i], part, parts);
   });
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "rushlight/base/dtype.h"
-#include "rushlight/kernels/outer_sum.h"
+#include "rushlight/kernels/gemm/outer_sum.h"
 
 namespace rushlight::kernels {
 
