@@ -5,6 +5,7 @@
 
 #include "rushlight/kernels/conv2d/skinny_tiles.h"
 #include "rushlight/kernels/gemm/split.h"
+#include "rushlight/kernels/gemm/split_lanes.inl.h"
 #include "rushlight/kernels/gemm/square.inl.h"
 #include "rushlight/kernels/tiles.h"
 #include "rushlight/kernels/vec/memory.h"
@@ -17,8 +18,6 @@ constexpr int64_t kStep = kSplitPart, kTile = kSplitTile;
 
 inline int64_t at_most(int64_t n, int64_t limit) { return n < limit ? n : limit; }
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-inline __m512i narrow(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
 // 32 weights as bfloat16, the missing ones of n zero.
 inline __m512i load_row(const float* p, int64_t n) {
@@ -44,13 +43,6 @@ inline __m512i load_two(const uint16_t* even, const uint16_t* odd, int64_t n) {
 template <class W>
 inline void prefetch_row(const W* p) {
   for (int64_t i = 0; i < 32; i += 64 / static_cast<int64_t>(sizeof(W))) __builtin_prefetch(p + i, 0, 2);
-}
-
-// a0 b0 a1 b1 ... from a0 a1 ... b0 b1 ...
-inline __m512i interleaving() {
-  alignas(64) uint16_t order[32];
-  for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-  return _mm512_load_si512(order);
 }
 
 // Rows of weights as tiles of A: [step][32 rows][32].

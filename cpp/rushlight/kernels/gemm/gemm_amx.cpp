@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "rushlight/kernels/gemm/split.h"
+#include "rushlight/kernels/gemm/split_lanes.inl.h"
 #include "rushlight/kernels/gemm/split_levels.h"
 #include "rushlight/kernels/gemm/square.inl.h"
 #include "rushlight/kernels/vec/vec.h"
@@ -23,7 +24,6 @@ inline __m512 widen_low(__m512i x) {
 inline __m512 widen_high(__m512i x) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(x, 1)), 16));
 }
-inline __m512i narrow(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
 template <int kParts>
 inline Parts<kParts> split(__m512 low, __m512 high) {
@@ -107,24 +107,18 @@ inline BlockView gather_block(Block& rows, const float* src, int64_t m, int64_t 
 template <int kParts>
 class Pairs {
  public:
-  Pairs() {
-    alignas(64) uint16_t order[32];  // a0 b0 a1 b1 ... from a0 a1 ... b0 b1 ...
-    for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-    interleave_ = _mm512_load_si512(order);
-  }
   void store(uint16_t* dst, __m512 even, __m512 odd) {
     range_.see(even);
     range_.see(odd);
-    Parts<kParts> parts = split<kParts>(even, odd);
-    parts.hi = _mm512_permutexvar_epi16(interleave_, parts.hi);
-    if constexpr (kParts > 1) parts.mid = _mm512_permutexvar_epi16(interleave_, parts.mid);
-    if constexpr (kParts > 2) parts.lo = _mm512_permutexvar_epi16(interleave_, parts.lo);
-    store_parts(dst, parts);
+    if constexpr (kParts == 1)
+      _mm512_storeu_si512(dst, _mm512_permutexvar_epi16(interleave_, narrow(even, odd)));
+    else
+      split_lanes<kParts>(even, odd, dst, kPart);
   }
   bool safe() const { return range_.safe(); }
 
  private:
-  __m512i interleave_;
+  const __m512i interleave_ = interleaving();
   Range range_;
 };
 
@@ -244,6 +238,35 @@ bool split_pair(const SplitPositions<float>& x) {
 }
 
 }  // namespace
+
+// Channels are paired first, as they lie in memory, so that half as much must be transposed.
+bool split_pair_taps(const SplitTaps& x) {
+  const __m512i interleave = interleaving();
+  const int64_t count = x.outputs * x.taps;
+  Range range;
+  const auto load = [&](const float* p, int64_t at) {
+    const __m512 numbers = p == nullptr ? _mm512_setzero_ps() : load_n(p + at, count - at).r;
+    range.see(numbers);
+    return numbers;
+  };
+  alignas(64) float pairs[32 * 16 + 16];  // [output][tap]; a tap's row may be read beyond its end
+  for (int64_t at = 0; at < count; at += 16) {
+    const __m512i both = narrow(load(x.even, at), load(x.odd, at));
+    _mm512_store_ps(pairs + at, _mm512_castsi512_ps(_mm512_permutexvar_epi16(interleave, both)));
+  }
+  for (int64_t tile = 0; tile < 2; ++tile) {
+    F32 square[16];
+    for (int64_t i = 0; i < 16; ++i) {
+      const int64_t output = tile * 16 + i;
+      square[i] = output < x.outputs ? F32::load(pairs + output * x.taps) : F32(0.0f);
+    }
+    transpose_square<float>(square);
+    for (int64_t t = 0; t < x.taps; ++t)
+      if (x.dst[t] != nullptr)
+        _mm512_storeu_ps(reinterpret_cast<float*>(x.dst[t] + x.offset + tile * kSplitTile), square[t].r);
+  }
+  return range.safe();
+}
 
 // clang-format off
 #define RUSHLIGHT_SPLIT_FUNCTIONS(parts)                                                        \

@@ -1,10 +1,10 @@
-// Packing for bfloat16 tiles: see Note [Split products]. Operands that are bfloat16 in memory are not
-// converted, float32 weights are rounded.
+// Packing numbers that are bfloat16 in memory for tiles: see Note [Split products].
 #include <immintrin.h>
 
 #include <cstdint>
 
 #include "rushlight/kernels/gemm/split.h"
+#include "rushlight/kernels/gemm/split_lanes.inl.h"
 #include "rushlight/kernels/gemm/split_levels.h"
 #include "rushlight/kernels/gemm/square.inl.h"
 #include "rushlight/kernels/vec/vec.h"
@@ -29,14 +29,9 @@ inline __m256i load_16(const uint16_t* p, int64_t n) {
   return load_halves(p, n);
 }
 
-// a0 b0 a1 b1 ...
+// Pairs of two rows.
 class Pairs {
  public:
-  Pairs() {
-    alignas(64) uint16_t order[32];
-    for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-    interleave_ = _mm512_load_si512(order);
-  }
   __m512i operator()(__m256i even, __m256i odd) {
     const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(even), odd, 1);
     range_.see(both);
@@ -45,7 +40,7 @@ class Pairs {
   bool safe() const { return range_.safe(); }
 
  private:
-  __m512i interleave_;
+  const __m512i interleave_ = interleaving();
   Range range_;
 };
 
@@ -191,40 +186,6 @@ bool split_pair_bf16(const SplitPositions<uint16_t>& x) {
       _mm512_storeu_si512(dst + pair * 32, pairs(part(x.src[2 * pair]), part(x.src[2 * pair + 1])));
   }
   return pairs.safe();
-}
-
-// Channels are paired first, as they lie in memory, so that half as much must be transposed.
-bool split_pair_taps(const SplitTaps& x) {
-  alignas(64) uint16_t order[32];
-  for (int i = 0; i < 32; ++i) order[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-  const __m512i interleave = _mm512_load_si512(order);
-  const int64_t count = x.outputs * x.taps;
-  __m512i largest = _mm512_setzero_si512();
-  const auto load = [&](const float* p, int64_t at) {
-    const __m512 numbers = p == nullptr ? _mm512_setzero_ps() : load_n(p + at, count - at).r;
-    largest = _mm512_max_epu32(largest,
-                               _mm512_and_si512(_mm512_castps_si512(numbers), _mm512_set1_epi32(0x7fffffff)));
-    return numbers;
-  };
-  alignas(64) float pairs[32 * 16 + 16];  // [output][tap]; a tap's row may be read beyond its end
-  for (int64_t at = 0; at < count; at += 16) {
-    const __m512 even = load(x.even, at), odd = load(x.odd, at);
-    const auto both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
-    _mm512_store_ps(pairs + at, _mm512_castsi512_ps(_mm512_permutexvar_epi16(interleave, both)));
-  }
-  for (int64_t tile = 0; tile < 2; ++tile) {
-    F32 square[16];
-    for (int64_t i = 0; i < 16; ++i) {
-      const int64_t output = tile * 16 + i;
-      square[i] = output < x.outputs ? F32::load(pairs + output * x.taps) : F32(0.0f);
-    }
-    transpose_square<float>(square);
-    for (int64_t t = 0; t < x.taps; ++t)
-      if (x.dst[t] != nullptr)
-        _mm512_storeu_ps(reinterpret_cast<float*>(x.dst[t] + x.offset + tile * kSplitTile), square[t].r);
-  }
-  const __m512i limit = _mm512_castps_si512(_mm512_set1_ps(kSplitLimit));
-  return _mm512_cmpgt_epu32_mask(largest, limit) == 0;
 }
 
 }  // namespace rushlight::kernels::RUSHLIGHT_ISA_NS
