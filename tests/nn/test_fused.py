@@ -313,3 +313,13 @@ def test_module_hooks_get_the_single_steps_of_pooling(position: int) -> None:
     assert calls == [1]
     values, where = norm_act_pool(*layers(), nn.MaxPool2d(2, return_indices=True), *inputs(False))
     assert values.shape == where.shape
+
+
+@pytest.mark.parametrize("shape", [(9, 64, 64, 64), (9, 63, 65, 64)])
+def test_maps_too_large_for_caches(shape: tuple[int, ...]) -> None:
+    x = rl.randn(*shape)
+    options: dict[str, Any] = {"kernel_size": 3, "stride": 2, "padding": 1}
+    found, want = (pooled(step, x, **options) for step in (norm_act_pool, single_pool))
+    assert found[0].tobytes() == want[0].tobytes()
+    for ours, theirs in zip(found, want, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5 * np.abs(theirs).max())

@@ -32,6 +32,11 @@ const BatchNormTable<uint16_t>& table() {
   return *RUSHLIGHT_PER_ISA(kBatchNormBf16).at(active_isa());
 }
 
+template <class T>
+bool leaves_caches(const BatchNormShape& shape) {
+  return shape.batch * shape.channels * shape.spatial * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
+}
+
 template <class F>
 void dispatch(DType dtype, F&& f) {
   if (dtype == DType::Float32) return f(TypeTag<float>{});
@@ -173,8 +178,7 @@ void batch_norm_apply(const BatchNormShape& shape, const void* src, const void* 
     const T* from = static_cast<const T*>(src);
     const T* added = static_cast<const T*>(residual);
     T* to = static_cast<T*>(dst);
-    const bool stream =
-        shape.batch * shape.channels * shape.spatial * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
+    const bool stream = leaves_caches<T>(shape);
     const auto added_at = [=](int64_t at) { return added != nullptr ? added + at : nullptr; };
     for_each_piece(
         shape,
@@ -232,17 +236,18 @@ void batch_norm_apply_backward(const BatchNormShape& shape, const void* src, con
     const T* x = static_cast<const T*>(src);
     const T* g = static_cast<const T*>(grad.values);
     T* to = static_cast<T*>(grad_src);
+    const bool stream = to != g && leaves_caches<T>(shape);
     for_each_piece(
         shape,
         [&](int64_t at, int64_t rows) {
           if (grad.pooled == nullptr)
-            return loops.backward_rows(k, x + at, g + at, to + at, rows, shape.channels);
+            return loops.backward_rows(k, x + at, g + at, to + at, rows, shape.channels, stream);
           const int64_t few = std::max<int64_t>(1, kPooledGrad / shape.channels);
           Scratch<T> here(few * shape.channels);
           for (int64_t end = at + rows * shape.channels; at < end; at += few * shape.channels) {
             const int64_t n = std::min(few, (end - at) / shape.channels);
             grad.pooled->pixels(at / shape.channels, n, here.data());
-            loops.backward_rows(k, x + at, here.data(), to + at, n, shape.channels);
+            loops.backward_rows(k, x + at, here.data(), to + at, n, shape.channels, stream);
           }
         },
         [&](int64_t at, int64_t c) { loops.backward_plane(k, c, x + at, g + at, to + at, shape.spatial); });

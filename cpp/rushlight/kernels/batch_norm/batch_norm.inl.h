@@ -56,6 +56,12 @@ void with_flags(bool residual, bool relu, F f) {
   return relu ? f(No{}, Yes{}) : f(No{}, No{});
 }
 
+// Rows of `channels` elements from dst on can be written past the caches.
+template <class T>
+bool streams(const T* dst, int64_t channels) {
+  return channels % Vec<T>::kLanes == 0 && reinterpret_cast<uintptr_t>(dst) % sizeof(Vec<T>) == 0;
+}
+
 // Whole vectors of channels, written past the caches, and what is read fetched ahead of time.
 template <bool kResidual, bool kRelu, class T>
 void apply_rows_streaming(const BatchNormCoefficients<T>& k, const T* src, const T* residual, T* dst,
@@ -99,8 +105,7 @@ void apply_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* 
   with_flags(residual != nullptr, relu, [&](auto with_residual, auto with_relu) {
     constexpr bool kResidual = decltype(with_residual)::value, kRelu = decltype(with_relu)::value;
     if constexpr (std::is_same_v<T, Wide<T>>) {
-      constexpr uintptr_t kBytes = sizeof(Vec<T>);
-      if (stream && channels % Vec<T>::kLanes == 0 && reinterpret_cast<uintptr_t>(dst) % kBytes == 0)
+      if (stream && streams(dst, channels))
         return apply_rows_streaming<kResidual, kRelu>(k, src, residual, dst, rows, channels);
     }
     for_each_vector<Wide<T>>(rows, channels, [&](int64_t c, int64_t lanes) {
@@ -123,7 +128,7 @@ void apply_plane(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const
   });
 }
 
-template <bool kGate, class T>
+template <bool kGate, bool kStream, class T>
 void backward_all_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst,
                        int64_t rows, int64_t channels) {
   using V = Vec<Wide<T>>;
@@ -136,18 +141,26 @@ void backward_all_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, co
       const V x = load_wide(src + at, left) - center;
       V g = load_wide(grad + at, left);
       if constexpr (kGate) g = gated(g, fma(x, gate_scale, gate_shift));
-      store_narrow(dst + at, fma(g, scale, fma(x, src_scale, shift)), left);
+      const V y = fma(g, scale, fma(x, src_scale, shift));
+      if constexpr (kStream)
+        store_stream(dst + at, y);
+      else
+        store_narrow(dst + at, y, left);
     };
   });
+  if constexpr (kStream) stream_end();
 }
 
 template <class T>
 void backward_rows(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst, int64_t rows,
-                   int64_t channels) {
-  if (k.gate_scale != nullptr)
-    backward_all_rows<true>(k, src, grad, dst, rows, channels);
-  else
-    backward_all_rows<false>(k, src, grad, dst, rows, channels);
+                   int64_t channels, bool stream) {
+  with_flags(k.gate_scale != nullptr, stream, [&](auto with_gate, auto with_stream) {
+    constexpr bool kGate = decltype(with_gate)::value, kStream = decltype(with_stream)::value;
+    if constexpr (kStream && std::is_same_v<T, Wide<T>>) {
+      if (streams(dst, channels)) return backward_all_rows<kGate, true>(k, src, grad, dst, rows, channels);
+    }
+    backward_all_rows<kGate, false>(k, src, grad, dst, rows, channels);
+  });
 }
 
 template <class T>
@@ -259,8 +272,9 @@ void sum_columns(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T
 template <Sums kSums, class T>
 void sum_all_rows(const BatchNormCoefficients<Wide<T>>& k, const BatchNormTerms<T>& terms, int64_t rows,
                   int64_t channels, double* sum_grad, double* sum_product) {
-  // As many as there are registers for.
-  constexpr int kVectors = (sizeof(Vec<Wide<T>>) >= 64 ? 4 : 2) / (kSums == Sums::Gated ? 2 : 1);
+  // As many as there are registers for; a few coefficients of a gate more or less come from the first cache,
+  // which is faster than a second pass over the rows.
+  constexpr int kVectors = sizeof(Vec<Wide<T>>) >= 64 ? 4 : 2;
   constexpr int64_t kWide = kVectors * Vec<Wide<T>>::kLanes;
   int64_t c = 0;
   for (; c + kWide <= channels; c += kWide)

@@ -40,7 +40,7 @@ struct BatchNormTable {
   void (*apply_plane)(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src,
                       const T* residual, bool relu, T* dst, int64_t n);
   void (*backward_rows)(const BatchNormCoefficients<Wide<T>>& k, const T* src, const T* grad, T* dst,
-                        int64_t rows, int64_t channels);
+                        int64_t rows, int64_t channels, bool stream);
   void (*backward_plane)(const BatchNormCoefficients<Wide<T>>& k, int64_t channel, const T* src,
                          const T* grad, T* dst, int64_t n);
   // Adds to the sums (rows: of every channel) those of the gradient and of it times (src - center).
