@@ -323,3 +323,18 @@ def test_maps_too_large_for_caches(shape: tuple[int, ...]) -> None:
     assert found[0].tobytes() == want[0].tobytes()
     for ours, theirs in zip(found, want, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_sequence_pools_in_the_same_pass(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    norm, act = layers()
+    net = nn.Sequential(nn.Conv2d(5, 5, 1), norm, act, nn.MaxPool2d(3, 2, 1)).train(training)
+    (x,) = inputs(False)
+    want = single_pool(norm, act, net[3], net[0](x)).tolist()
+    merged = nn.norm.ops.batch_norm_relu_max_pool2d
+    calls: list[int] = []
+    monkeypatch.setattr(
+        nn.norm.ops, "batch_norm_relu_max_pool2d", lambda **given: (calls.append(1), merged(**given))[1]
+    )
+    assert net(x).tolist() == want
+    assert len(calls) == training

@@ -104,7 +104,17 @@ def sequence(modules: Iterable[Any], x: Any) -> Any:
             x = layers[i](x)
             i += 1
             continue
+        norm = layers[at]
         act = layers[at + 1] if at + 1 < end and type(layers[at + 1]) is ReLU else None
-        x = norm_act(layers[at], act, x) if conv is None else conv_norm_act(conv, layers[at], act, x)
         i = at + 1 if act is None else at + 2
+        if act is not None and i < end and type(layers[i]) is MaxPool2d:
+            pool = layers[i]
+            x = (
+                norm_act_pool(norm, act, pool, x)
+                if conv is None
+                else conv_norm_act_pool(conv, norm, act, pool, x)
+            )
+            i += 1
+        else:
+            x = norm_act(norm, act, x) if conv is None else conv_norm_act(conv, norm, act, x)
     return x
