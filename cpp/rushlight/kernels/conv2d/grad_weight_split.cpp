@@ -26,13 +26,15 @@
 namespace rushlight::kernels {
 namespace {
 
-constexpr int64_t kChain = 28;                // most steps summed in tiles before they join the sum in memory
-constexpr int64_t kTasks = 8;                 // wanted at least: rows are cut into pieces otherwise
-constexpr int64_t kTaskChannels = 64;         // of a task,
-constexpr int64_t kPixelChannels = 256;       // where one tap leaves room for them; it keeps in its L2 cache
-constexpr int64_t kRingBytes = 640 << 10;     // so much of the source, about,
-constexpr int64_t kOutputBytes = 1500 << 10;  // and of packed outputs and sums
-constexpr int64_t kFewChannels = 16;          // pixels of fewer are not worth a look each
+constexpr int64_t kChain = 14;              // most steps summed in tiles before they join the sum in memory,
+constexpr int64_t kFewChain = 28;           // of few channels, whose rings are refilled too often otherwise,
+constexpr int64_t kTapChain = 8;            // of a single tap, whose products read them twice
+constexpr int64_t kTasks = 8;               // wanted at least: rows are cut into pieces otherwise
+constexpr int64_t kTaskChannels = 64;       // of a task,
+constexpr int64_t kPixelChannels = 256;     // where one tap leaves room for them; it keeps in its L2 cache
+constexpr int64_t kRingBytes = 640 << 10;   // so much of the source, about,
+constexpr int64_t kTaskBytes = 1280 << 10;  // and of packed outputs and sums as well
+constexpr int64_t kFewChannels = 16;        // pixels of fewer are not worth a look each
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -127,22 +129,13 @@ class SplitGradWeight {
            : src.channel == 1 && p.in_channels >= kFewChannels                      ? Way::Pixels
            : pixel == 1                                                             ? Way::Planes
                                                                                     : Way::Copy;
-    cut_bands();
     ring_rows_ = vertical_.reach + 1;
-    const int64_t column = horizontal_.stride * ring_rows_ * channels_ * kernel_.parts * kLanes * 2;
-    strips_ = ceil_div(horizontal_.size, std::clamp<int64_t>(kRingBytes / column, 4, kChain));
-    cols_ = ceil_div(horizontal_.size, strips_);
-    strips_ = ceil_div(horizontal_.size, cols_);
+    channel_ranges_ = ceil_div(p.in_channels, channels_);
+    cut_bands();
+    cut_task();
     cols_seen_ = horizontal_.seen(cols_);
     slot_ = cols_seen_ * channels_ * kLanes;
-
-    channel_ranges_ = ceil_div(p.in_channels, channels_);
-    const int64_t panels = ceil_div(p.out_channels, kPanelColumns);
-    const int64_t panel =
-        2 * cols_ * kernel_.parts * 2 * kLaneTile + 4 * p.taps() * channels_ * kPanelColumns;
-    output_ranges_ = ceil_div(panels * panel, kOutputBytes);
-    panels_ = ceil_div(panels, output_ranges_);
-    output_ranges_ = ceil_div(panels, panels_);
+    groups_ = ceil_div(p_.images * vertical_.bands * horizontal_.bands, kLanes);
     rows_ = groups_ * strips_ * vertical_.size;
     const int64_t ranges = channel_ranges_ * output_ranges_;
     pieces_ = std::min(ceil_div(kTasks, ranges), rows_);
@@ -195,23 +188,43 @@ class SplitGradWeight {
             ceil_div(outputs, kPanelColumns)};
   }
 
-  // Into as many bands as make the least work: of steps, and of packing what bands share.
+  // Strips of columns and ranges of outputs that keep what a task works on in its L2 cache.
+  void cut_task() {
+    const int64_t parts = kernel_.parts, pixel = ring_rows_ * channels_ * parts * kLanes * 2;
+    const int64_t chain = p_.taps() == 1 ? kTapChain : p_.in_channels < kFewChannels ? kFewChain : kChain;
+    strips_ =
+        ceil_div(horizontal_.size, std::clamp<int64_t>(kRingBytes / (horizontal_.stride * pixel), 4, chain));
+    cols_ = ceil_div(horizontal_.size, strips_);
+    strips_ = ceil_div(horizontal_.size, cols_);
+    const int64_t panels = ceil_div(p_.out_channels, kPanelColumns);
+    const int64_t panel = 2 * cols_ * parts * 2 * kLaneTile + 4 * p_.taps() * channels_ * kPanelColumns;
+    const int64_t room = std::max(panel, kTaskBytes - horizontal_.seen(cols_) * pixel);
+    output_ranges_ = ceil_div(panels, std::min(panels, room / panel));
+    panels_ = ceil_div(panels, output_ranges_);
+    output_ranges_ = ceil_div(panels, panels_);
+  }
+
+  // Into as many bands as make the least work: of steps, of sums that leave the tiles, and of packing what
+  // bands share.
   void cut_bands() {
     const auto c = static_cast<double>(p_.in_channels), o = static_cast<double>(p_.out_channels);
-    const double multiply = 0.4 * static_cast<double>(p_.taps()) * c * o + 9 * o, turn = 14 * c;  // cycles
+    const double sums = static_cast<double>(p_.taps()) * c * o, parts = static_cast<double>(kernel_.parts);
+    const double step = 0.035 * parts * (parts + 1) * sums + 9 * o, chain = 0.3 * sums;  // cycles
     double least = -1;
-    Axis v = vertical_, h = horizontal_;
+    Axis best_v = vertical_, best_h = horizontal_, &v = vertical_, &h = horizontal_;
     for (int64_t i = 1; i <= std::min(kLanes, v.out); ++i)
       for (int64_t j = 1; j <= std::min(kLanes / i, h.out); ++j) {
         v.cut(i), h.cut(j);
-        const auto steps = static_cast<double>(v.size * h.size);
-        const auto seen = static_cast<double>(v.seen(v.size) * h.seen(h.size));
+        cut_task();
+        const auto steps = static_cast<double>(v.size * h.size),
+                   chains = static_cast<double>(v.size * strips_);
+        const auto seen = static_cast<double>(v.seen(v.size) * strips_ * h.seen(cols_) * output_ranges_);
         const auto groups = static_cast<double>(ceil_div(p_.images * i * j, kLanes));
-        const double cost = groups * (steps * multiply + seen * turn);
+        const double cost = groups * (steps * step + chains * chain + seen * 14 * c);
         if (least >= 0 && cost >= least) continue;
-        least = cost, vertical_.cut(i), horizontal_.cut(j);
+        least = cost, best_v = v, best_h = h;
       }
-    groups_ = ceil_div(p_.images * vertical_.bands * horizontal_.bands, kLanes);
+    vertical_ = best_v, horizontal_ = best_h;
   }
 
   // The lanes of a group, for position (row, col) of the result and (i, j) further on in the source.
@@ -236,7 +249,7 @@ class SplitGradWeight {
     Scratch<uint16_t> ring(kernel_.parts * part);
     Scratch<uint16_t> panels(range.panels * cols_ * kernel_.parts * 2 * kLaneTile);
     Scratch<T> pixels(way_ == Way::Copy ? kLanes * cols_seen_ * channels_ : 0);
-    int64_t steps[kChain];
+    int64_t steps[kFewChain];
     for (int64_t s = 0; s < cols_; ++s) steps[s] = s * horizontal_.stride * range.channels * kLanes;
     int64_t ready = 0;  // rows of the source below this one are in the ring
     for (int64_t i = first; i < last; ++i) {
