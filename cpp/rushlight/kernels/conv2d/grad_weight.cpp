@@ -117,6 +117,15 @@ template <class T>
 void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad_dst, T* grad_weight) {
   GradWeight<T> sum(p, select_gemm<T>(active_isa()));
   Operands<T> x{};
+  if constexpr (std::is_same_v<T, float>)
+    if (sum.kernel.split) {
+      if (!split_grad_weight_fits(p, kSplitPixels, kSplitReuse))
+        trace::note_refused("tiles: too few channels or pixels");
+      else if (split_grad_weight(p, src, grad_dst, grad_weight))
+        return;
+      else
+        trace::note_refused(kNotSplit);
+    }
   // Rows of the gradient follow each other at one distance, over image boundaries too.
   const bool copy_grad =
       grad_dst.channel != 1 || (p.images > 1 && grad_dst.image != sum.out_h * grad_dst.row);
@@ -126,19 +135,11 @@ void sum_pixels(const Conv2dParams& p, ImageView<const T> src, ImageView<const T
               p.out_channels, grad_copy.data());
     grad_dst = channels_last<const T>(grad_copy.data(), sum.out_h, sum.out_w, p.out_channels);
   }
-  if constexpr (std::is_same_v<T, float>) {
-    if (sum.kernel.split) {
-      if (!split_grad_weight_fits(p, kSplitPixels, kSplitReuse))
-        trace::note_refused("tiles: too few channels or pixels");
-      else if (split_grad_weight(p, src, grad_dst, grad_weight))
-        return;
-      else
-        trace::note_refused(kNotSplit);
-    } else if (winograd_grad_weight_fits(p)) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!sum.kernel.split && winograd_grad_weight_fits(p)) {
       if (winograd_grad_weight(p, src, grad_dst, grad_weight)) return;
       trace::note_refused("winograd: values beyond 2^50");
     }
-  }
   trace::note_kernel(sum.kernel.name);
   x.grad = grad_dst.data, x.grad_row = grad_dst.row, x.grad_pitch = grad_dst.col;
 
@@ -189,13 +190,6 @@ bool conv2d_grad_weight_bf16(const Conv2dParams& p, ImageView<const uint16_t> sr
     return false;
   }
   const FlushDenormals flush;
-  const bool copy = grad_dst.channel != 1;
-  Scratch<uint16_t> pixels(copy ? p.images * p.out_h() * p.out_w() * p.out_channels : 0);
-  if (copy) {
-    copy_rows(grad_dst, p.out_h(), p.out_w(), p.out_channels, p.images, 0, p.out_h(), 0, p.out_w(),
-              p.out_channels, pixels.data());
-    grad_dst = channels_last<const uint16_t>(pixels.data(), p.out_h(), p.out_w(), p.out_channels);
-  }
   const auto run = [&](const Conv2dParams& part, ImageView<const uint16_t> from, W* grad) {
     return split_grad_weight(part, from, grad_dst, grad);
   };

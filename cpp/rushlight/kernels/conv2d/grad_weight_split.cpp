@@ -111,7 +111,7 @@ struct LaneRows {
 // a channel, or a copy of the first kind.
 enum class Way { Dense, Pixels, Planes, Copy };
 
-// Of one group, the channels of a pixel of the gradient being contiguous. W: of the result.
+// Of one group. W: of the result.
 template <class T, class W>
 class SplitGradWeight {
  public:
@@ -249,6 +249,7 @@ class SplitGradWeight {
     Scratch<uint16_t> ring(kernel_.parts * part);
     Scratch<uint16_t> panels(range.panels * cols_ * kernel_.parts * 2 * kLaneTile);
     Scratch<T> pixels(way_ == Way::Copy ? kLanes * cols_seen_ * channels_ : 0);
+    Scratch<T> outputs(grad_.channel == 1 ? 0 : kLanes * cols_ * range.outputs);
     int64_t steps[kFewChain];
     for (int64_t s = 0; s < cols_; ++s) steps[s] = s * horizontal_.stride * range.channels * kLanes;
     int64_t ready = 0;  // rows of the source below this one are in the ring
@@ -261,13 +262,7 @@ class SplitGradWeight {
       for (ready = std::max(ready, top); ready <= top + vertical_.reach; ++ready)
         turn_row(range, lanes(group, ready, col, true), pixels.data(),
                  ring.data() + ready % ring_rows_ * slot_);
-      LaneRows<T> grad = lanes(group, row, col, false);
-      grad.view.data += range.output;
-      grad.runs(cols, [&](const T* const* pointers, int64_t x, int64_t n) {
-        kernel_.pair({pointers, n, grad.view.col, range.outputs,
-                      panels.data() + x * kernel_.parts * 2 * kLaneTile, kernel_.parts * 2 * kLaneTile, 0,
-                      cols * kernel_.parts * 2 * kLaneTile});
-      });
+      pair_row(range, lanes(group, row, col, false), cols, outputs.data(), panels.data());
       for (int64_t tap = 0; tap < p_.taps(); tap += merged_) {
         const int64_t down = tap / p_.kernel_w * vertical_.dilation;
         const int64_t right = tap % p_.kernel_w * horizontal_.dilation;
@@ -277,6 +272,26 @@ class SplitGradWeight {
                           p_.taps() == 1});  // PyTorch's sums of kernels with one tap are as short
       }
     }
+  }
+
+  // One row of the gradient into panels.
+  void pair_row(const Range& range, LaneRows<T> rows, int64_t cols, T* outputs, uint16_t* panels) const {
+    const int64_t step = kernel_.parts * 2 * kLaneTile;
+    rows.view.data += range.output * rows.view.channel;
+    if (rows.view.channel == 1) {
+      rows.runs(cols, [&](const T* const* pointers, int64_t x, int64_t n) {
+        kernel_.pair({pointers, n, rows.view.col, range.outputs, panels + x * step, step, 0, cols * step});
+      });
+      return;
+    }
+    const T* pointers[kLanes] = {};
+    for (int64_t lane = 0; lane < kLanes; ++lane, outputs += cols * range.outputs)
+      if (rows.has(lane)) {
+        pointers[lane] = outputs;
+        copy_source_row(rows.view, rows.h, rows.w, range.outputs, rows.image[lane], rows.row[lane],
+                        rows.col[lane], cols, range.outputs, outputs);
+      }
+    kernel_.pair({pointers, cols, range.outputs, range.outputs, panels, step, 0, cols * step});
   }
 
   // One row of the source into its slot of the ring.
@@ -369,7 +384,10 @@ bool split_grad_weight_fits(const Conv2dParams& p, int64_t least_pixels, int64_t
 template <class T, class W>
 bool split_grad_weight(const Conv2dParams& p, ImageView<const T> src, ImageView<const T> grad,
                        W* grad_weight) {
-  return SplitGradWeight<T, W>(p, src, grad).run(grad_weight);
+  // Planes of a gradient are turned around first, but where images are large and channels few: row by row.
+  const bool copy = p.in_channels >= kFewChannels;
+  const TouchingChannels<T> outputs(grad, copy ? p.images : 0, p.out_h(), p.out_w(), p.out_channels);
+  return SplitGradWeight<T, W>(p, src, copy ? outputs.view() : grad).run(grad_weight);
 }
 
 #define RUSHLIGHT_INSTANTIATE(T, W) \
