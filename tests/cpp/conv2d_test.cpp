@@ -82,6 +82,11 @@ std::vector<Conv2dParams> shapes() {
       make(64, 64, 2, 2, 19, 3, 3, 1, 1, 1, 1),
       make(40, 66, 3, 4, 74, 3, 3, 1, 1, 0, 1),
       make(9, 256, 6, 6, 260, 3, 3, 1, 1, 1, 1),
+      // for Winograd on tiles: odd sides, parts of blocks, runs and groups, one tile a row, all paddings
+      make(2, 96, 31, 28, 160, 3, 3, 1, 1, 1, 1),
+      make(100, 64, 8, 2, 96, 3, 3, 1, 1, 1, 1),
+      make(8, 128, 18, 16, 64, 3, 3),
+      make(3, 64, 22, 21, 128, 3, 3, 1, 1, 2, 2),
   };
   Conv2dParams uneven = make(2, 3, 6, 7, 4, 2, 4);
   uneven.pad_w = 1, uneven.pad_h_end = 1, uneven.pad_w_end = 2;
@@ -164,7 +169,7 @@ TYPED_TEST(Conv2d, EpilogueAddsTheResidualAndClamps) {
         make(1, 16, 4, 4, 20, 3, 3, 1, 1, 1, 1), make(2, 18, 9, 9, 18, 3, 3, 1, 1, 1, 1, 1, 1, 18),
         make(3, 67, 13, 9, 70, 3, 3, 1, 1, 1, 1), make(5, 260, 9, 6, 257, 3, 3, 1, 1, 1, 1),
         make(2, 12, 7, 7, 14, 3, 3, 1, 1, 1, 1, 1, 1, 2), make(16, 3, 10, 12, 40, 7, 7, 2, 2, 3, 3),
-        make(16, 100, 6, 5, 40, 3, 3, 1, 1, 1, 1)}) {
+        make(16, 100, 6, 5, 40, 3, 3, 1, 1, 1, 1), make(5, 64, 17, 19, 96, 3, 3, 1, 1, 1, 1)}) {
     SCOPED_TRACE(describe(p));
     const Reference<T> expected(p);
     auto residual = normal<T>(result_size(p), T(0), 5);

@@ -18,6 +18,7 @@
 #include "rushlight/kernels/conv2d/task.h"
 #include "rushlight/kernels/conv2d/weights.h"
 #include "rushlight/kernels/conv2d/winograd.h"
+#include "rushlight/kernels/conv2d/winograd_tiles.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
@@ -125,10 +126,16 @@ bool fit_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jo
   return false;
 }
 
-// Jobs on one source at once, if they fit together.
+// Winograd's way on tiles, or jobs on one source at once, where they fit.
 template <class T>
 bool run_together(const ConvKernel<T>& kernel, const std::vector<ConvJob<T>>& jobs) {
-  if constexpr (std::is_same_v<T, float>) return fit_together(kernel, jobs) && run_split_batch(jobs);
+  if constexpr (std::is_same_v<T, float>) {
+    if (kernel.split && jobs.size() == 1 && winograd_tiles_fit(jobs[0])) {
+      if (run_winograd_tiles(jobs[0])) return true;
+      trace::note_refused("winograd: values beyond 2^50");
+    }
+    return fit_together(kernel, jobs) && run_split_batch(jobs);
+  }
   return false;
 }
 

@@ -7,14 +7,11 @@
 
 #include "rushlight/base/aligned_memory.h"
 #include "rushlight/base/parallel.h"
-#include "rushlight/kernels/conv2d/winograd.h"
 #include "rushlight/kernels/elementwise/convert.h"
 #include "rushlight/kernels/gemm/gemm.h"
 
 namespace rushlight::kernels {
 namespace {
-
-constexpr int64_t kTransformed = 32;  // channels whose taps are transformed together
 
 template <class T>
 int64_t blocks_of(const ConvJob<T>& job) {
@@ -70,20 +67,10 @@ std::vector<int64_t> key_of(const std::vector<ConvJob<T>>& jobs, const SplitKern
   return key;
 }
 
-// What `kept` holds if it was made for `key`, else new ones, which are left there.
-template <class Weights, class... Args>
-std::shared_ptr<const Weights> kept_or_made(KeptWeights* kept, const std::vector<int64_t>& key,
-                                            const Args&... args) {
-  if (kept != nullptr && *kept != nullptr && (*kept)->key() == key)
-    return std::static_pointer_cast<const Weights>(*kept);
-  auto made = std::make_shared<const Weights>(args...);
-  if (kept != nullptr) *kept = made;
-  return made;
-}
+}  // namespace
 
-// Packs `lanes` outputs of a job to [tap][channel][width]; `weight` is where they begin. Where all taps of
-// the kernel are wanted, in their order or backwards, they are read as they lie in memory: next to each
-// other.
+// Where all taps of the kernel are wanted, in their order or backwards, they are read as they lie in memory:
+// next to each other.
 template <class T>
 void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
                   int64_t lanes, int64_t width, Wide<T>* packed) {
@@ -107,8 +94,6 @@ void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const 
     gemm.pack({lanes, width, job.channels, weight + job.taps[t].weight, job.weight_output, job.weight_channel,
                packed + t * job.channels * width});
 }
-
-}  // namespace
 
 template <class T>
 PackedMemory<T>::PackedMemory(int64_t count, bool kept) {
@@ -299,9 +284,6 @@ std::shared_ptr<const SplitWeights> SplitWeights::of(const std::vector<ConvJob<T
   return kept_or_made<SplitWeights>(jobs[0].kept, key_of(jobs, split, run), jobs, split, run, later);
 }
 
-namespace {
-
-// `kernel`: what reads them.
 template <class T>
 std::vector<int64_t> key_of(const ConvJob<T>& job, const void* kernel) {
   std::vector<int64_t> key{reinterpret_cast<intptr_t>(job.weight),
@@ -315,8 +297,6 @@ std::vector<int64_t> key_of(const ConvJob<T>& job, const void* kernel) {
   for (const Tap& tap : job.taps) key.push_back(tap.weight);
   return key;
 }
-
-}  // namespace
 
 template <class T>
 PlainWeights<T>::PlainWeights(const ConvJob<T>& job, const ConvKernel<T>& kernel)
@@ -341,43 +321,11 @@ std::shared_ptr<const PlainWeights<T>> PlainWeights<T>::of(const ConvJob<T>& job
   return kept_or_made<PlainWeights>(job.kept, key_of(job, &kernel), job, kernel);
 }
 
-WinogradWeights::WinogradWeights(const ConvJob<float>& job, const ConvKernel<float>& kernel)
-    : PackedWeights(key_of(job, &winograd_kernel(kernel.isa))),
-      panel_(job.channels * kernel.outputs),
-      blocks_((job.outputs + kernel.outputs - 1) / kernel.outputs),
-      panels_(blocks_ * kFrequencies * panel_, job.kept != nullptr) {
-  std::atomic<bool> safe{true};
-  parallel_for(blocks_, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block)
-      if (!transform(job, kernel, block)) safe.store(false, std::memory_order_relaxed);
-  });
-  safe_ = safe.load();
-}
-
-// Some channels at a time: their taps stay in the L1 cache in between.
-bool WinogradWeights::transform(const ConvJob<float>& job, const ConvKernel<float>& kernel, int64_t block) {
-  const WinogradKernel& steps = winograd_kernel(kernel.isa);
-  const GemmKernel<float>& gemm = select_gemm<float>(kernel.isa);
-  const int64_t width = kernel.outputs, first = block * width;
-  Scratch<float> taps(9 * kTransformed * width);
-  ConvJob<float> part = job;
-  bool safe = true;
-  for (int64_t c = 0; c < job.channels; c += kTransformed) {
-    part.channels = std::min(kTransformed, job.channels - c);
-    pack_outputs(part, gemm, job.weight + first * job.weight_output + c * job.weight_channel,
-                 std::min(width, job.outputs - first), width, taps.data());
-    safe = steps.weight(taps.data(), part.channels * width,
-                        panels_.data() + block * kFrequencies * panel_ + c * width, panel_) &&
-           safe;
-  }
-  return safe;
-}
-
-std::shared_ptr<const WinogradWeights> WinogradWeights::of(const ConvJob<float>& job,
-                                                           const ConvKernel<float>& kernel) {
-  return kept_or_made<WinogradWeights>(job.kept, key_of(job, &winograd_kernel(kernel.isa)), job, kernel);
-}
-
+template void pack_outputs<float>(const ConvJob<float>&, const GemmKernel<float>&, const float*, int64_t,
+                                  int64_t, float*);
+template std::vector<int64_t> key_of<float>(const ConvJob<float>&, const void*);
+template class PackedMemory<float>;
+template class PackedMemory<uint16_t>;
 template class PlainWeights<float>;
 template class PlainWeights<double>;
 #define RUSHLIGHT_INSTANTIATE(T)                                                                          \

@@ -10,6 +10,7 @@
 #include "rushlight/base/scratch.h"
 #include "rushlight/kernels/conv2d/job.h"
 #include "rushlight/kernels/conv2d/winograd_steps.h"
+#include "rushlight/kernels/conv2d/winograd_tiles.h"
 #include "rushlight/kernels/gemm/split.h"
 
 namespace rushlight::kernels {
@@ -31,6 +32,17 @@ class PackedWeights {
   const std::vector<int64_t> key_;
 };
 
+// What `kept` holds if it was made for `key`, else new ones, which are left there.
+template <class Weights, class... Args>
+std::shared_ptr<const Weights> kept_or_made(KeptWeights* kept, const std::vector<int64_t>& key,
+                                            const Args&... args) {
+  if (kept != nullptr && *kept != nullptr && (*kept)->key() == key)
+    return std::static_pointer_cast<const Weights>(*kept);
+  auto made = std::make_shared<const Weights>(args...);
+  if (kept != nullptr) *kept = made;
+  return made;
+}
+
 // Memory of packed weights. Kept ones outlive the thread's scratch memory.
 template <class T>
 class PackedMemory {
@@ -46,6 +58,15 @@ class PackedMemory {
   std::unique_ptr<T, Free> owned_;
   T* data_;
 };
+
+// Packs `lanes` outputs of a job to [tap][channel][width]; `weight` is where they begin.
+template <class T>
+void pack_outputs(const ConvJob<T>& job, const GemmKernel<Wide<T>>& gemm, const Wide<T>* weight,
+                  int64_t lanes, int64_t width, Wide<T>* packed);
+
+// Equal for jobs whose weights are packed the same for `kernel`, as long as the weights do not change.
+template <class T>
+std::vector<int64_t> key_of(const ConvJob<T>& job, const void* kernel);
 
 // The weights of jobs on the same kernel as panels of split numbers.
 class SplitWeights : public PackedWeights {
@@ -132,6 +153,29 @@ class WinogradWeights : public PackedWeights {
 
   const int64_t panel_, blocks_;
   PackedMemory<float> panels_;
+  bool safe_ = true;
+};
+
+// Transformed weights as split numbers: see Note [Winograd on tiles].
+class WinogradTileWeights : public PackedWeights {
+ public:
+  // Taken from job.kept if they are there, and left there.
+  static std::shared_ptr<const WinogradTileWeights> of(const ConvJob<float>& job,
+                                                       const SplitKernel<float>& split);
+  WinogradTileWeights(const ConvJob<float>& job, const SplitKernel<float>& split);
+
+  // Whether all of them can be transformed.
+  bool safe() const { return safe_; }
+  // [group][frequency][panel][step] of a row of frequencies.
+  const uint16_t* row(int64_t row) const { return memory_.data() + row * kWinogradRow * panels_ * panel_; }
+
+ private:
+  uint16_t* panel(int64_t frequency, int64_t panel) const;
+  bool transform(const ConvJob<float>& job, const SplitKernel<float>& split, int64_t panel,
+                 int64_t step) const;
+
+  const int64_t panel_, panels_;  // numbers in a panel, panels of a frequency
+  PackedMemory<uint16_t> memory_;
   bool safe_ = true;
 };
 
