@@ -120,6 +120,8 @@ inline void add_lanes(const Vec<T> (&sum)[kRows][kCols], T* totals) {
 }
 
 constexpr int64_t kDotChain = 48;
+// Elements that prefetches of B run ahead, on to the next columns: with few rows the dots wait for memory.
+constexpr int64_t kDotAhead = 512;
 
 template <class T, int kRows, int kCols>
 inline void dot_tile(const GemmDots<T>& x, int64_t row, int64_t col) {
@@ -132,6 +134,11 @@ inline void dot_tile(const GemmDots<T>& x, int64_t row, int64_t col) {
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; ++j) sum[i][j] = Vec<T>(T(0));
   const auto step = [&](int64_t p, auto load) {
+    if (row == 0) {
+      const int64_t end = x.k - kDotAhead, ahead = p < end ? p + kDotAhead : p - end + kCols * x.b_col;
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; ++j) __builtin_prefetch(b + j * x.b_col + ahead);
+    }
     Vec<T> bv[kCols];
 #pragma GCC unroll 4
     for (int j = 0; j < kCols; ++j) bv[j] = load(b + j * x.b_col + p);
